@@ -1,0 +1,32 @@
+BIN := .venv/bin
+
+.PHONY: help setup demo check test test-fast test-e2e lock clean
+help:  ## this list
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## make .venv with everything the other targets need (seconds when nothing changed)
+	@.ci/setup
+
+demo: setup  ## three canaries on the mesh in a box: one good, one failing, one slow
+	@$(BIN)/canary-analyzer demo
+
+check: setup  ## lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: test-fast test-e2e  ## all tests
+
+test-fast: setup  ## decisions, statistics, documents, the API emulator: under two minutes
+	@$(BIN)/pytest -m "not e2e"
+
+test-e2e: setup  ## whole canaries on the mesh in a box
+	@$(BIN)/pytest -m e2e tests/e2e
+
+lock: setup  ## renew requirements.lock (needs uv on PATH)
+	@uv pip compile pyproject.toml --extra sandbox --group dev --generate-hashes --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+
+clean:  ## take away what setup made
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
