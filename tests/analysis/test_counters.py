@@ -1,0 +1,167 @@
+"""Whatever Prometheus does to the samples, what is counted is what happened."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary_analyzer.analysis.counters import CounterState, Series, advance
+
+LABELS = {"pod": "a"}
+START = 100.0
+
+
+def count(points, boundaries, state=None, labels=LABELS):
+    state = state or CounterState.begin(boundaries[0])
+    state, increments = advance(state, [Series(labels=labels, points=points)], boundaries)
+    return state, [list(one.counts) for one in increments]
+
+
+@pytest.mark.parametrize(
+    ("points", "boundaries", "expected"),
+    [
+        pytest.param([(99, 10), (104, 13), (109, 20)], [100, 105, 110], [3, 7], id="differences"),
+        pytest.param(
+            [(90, 1), (95, 4), (99, 10), (104, 13)], [100, 105], [3], id="the base is the last sample before the start"
+        ),
+        pytest.param(
+            [(100, 10), (105, 13), (110, 20)],
+            [100, 105, 110],
+            [3, 7],
+            id="a sample on a boundary ends the interval before it",
+        ),
+        pytest.param([(103, 4), (109, 6)], [100, 105, 110], [4, 2], id="first seen after the start counts from 0"),
+        pytest.param([(99, 10), (104, 2), (109, 5)], [100, 105, 110], [2, 3], id="a reset counts from 0"),
+        pytest.param([(99, 10), (101, 12), (103, 1), (104, 4)], [100, 105], [6], id="a reset inside an interval"),
+        pytest.param(
+            [(99, 10), (119, 50)], [100, 105, 110, 115, 120], [0, 0, 0, 40], id="a gap is caught up by the next sample"
+        ),
+        pytest.param([(99, 10), (104, 13), (104, 13)], [100, 105], [3], id="a sample given twice counts once"),
+        pytest.param([(104, 13), (99, 10)], [100, 105], [3], id="order does not matter"),
+        pytest.param([(99, 10), (104, nan), (109, 12)], [100, 105, 110], [0, 2], id="a staleness mark is no value"),
+        pytest.param(
+            [(99, 10), (104, 13), (111, 99)], [100, 105, 110], [3, 0], id="later samples are left for the next call"
+        ),
+        pytest.param([(80, 10)], [100, 105], [0], id="silent since before the start"),
+        pytest.param([], [100, 105], [0], id="no samples"),
+    ],
+)
+def test_increments_of_one_series(points, boundaries, expected):
+    assert count(points, boundaries)[1] == [expected]
+
+
+def test_overlapping_windows_count_each_sample_once():
+    state, first = count([(99, 10), (104, 13)], [100, 105])
+    _, second = count([(99, 10), (104, 13), (109, 20)], [105, 110], state)
+    assert (first, second) == ([[3]], [[7]])
+
+
+def test_a_sample_that_arrives_late_is_counted_in_the_next_interval():
+    state, first = count([(99, 10)], [100, 105])
+    _, second = count([(99, 10), (104, 13), (109, 20)], [105, 110], state)
+    assert (first, second) == ([[0]], [[10]])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [pytest.param(25, 5, id="went on"), pytest.param(3, 3, id="began again")]
+)
+def test_a_series_that_was_away_goes_on_from_its_last_value(value, expected):
+    state, _ = count([(99, 10), (104, 20)], [100, 105])
+    state, nothing = advance(state, [], [105, 110])
+    _, counts = count([(114, value)], [110, 115], state)
+    assert (nothing, counts) == ((), [[expected]])
+
+
+def test_a_prometheus_that_lost_its_data_does_not_count_history_again():
+    state, _ = count([(99, 1000), (104, 1010)], [100, 105])
+    _, counts = count([(122, 1030)], [105, 110, 115, 120, 125], state)
+    assert counts == [[0, 0, 0, 20]]
+
+
+def test_where_nobody_was_watching_at_the_start_the_first_sample_is_where_counting_begins():
+    state = CounterState.begin(START, watched=False)
+    state, first = count([(103, 5000), (104, 5002)], [100, 105], state)
+    _, second = count([(109, 7)], [105, 110], state, labels={"pod": "new"})
+    assert (first, second) == ([[2]], [[7]])
+
+
+def test_series_are_told_apart_by_all_their_labels():
+    one, two = ({"pod": "a", "code": "200"}, {"pod": "a", "code": "500"})
+    series = [Series(labels=one, points=[(101, 3)]), Series(labels=two, points=[(101, 5)])]
+    _, increments = advance(CounterState.begin(START), series, [100, 105])
+    assert [(dict(each.labels), list(each.counts)) for each in increments] == [(one, [3]), (two, [5])]
+
+
+def test_series_with_equal_labels_are_one_series():
+    series = [Series(labels=LABELS, points=[(99, 1), (101, 3)]), Series(labels=LABELS, points=[(101, 3), (104, 9)])]
+    _, increments = advance(CounterState.begin(START), series, [100, 105])
+    assert [list(one.counts) for one in increments] == [[8]]
+
+
+def test_the_state_knows_its_newest_sample():
+    state, _ = count([(99, 10), (104, 13), (107, 14)], [100, 105])
+    assert (CounterState.begin(START).newest, state.newest, state.boundary) == (None, 104, 105)
+
+
+@pytest.mark.parametrize(
+    "boundaries",
+    [
+        pytest.param([100.0], id="one boundary is no interval"),
+        pytest.param([100.0, 100.0], id="they must ascend"),
+        pytest.param([101.0, 105.0], id="they must go on where counting stopped"),
+    ],
+)
+def test_boundaries_that_would_lose_or_repeat_something_are_refused(boundaries):
+    with pytest.raises(ValueError, match="boundaries"):
+        advance(CounterState.begin(START), [], boundaries)
+
+
+@st.composite
+def counter_paths(draw):
+    """Samples (time, value, growth since the one before) of a counter that grows and restarts, before and after the start."""
+    gaps = draw(st.lists(st.floats(0.1, 30), min_size=1, max_size=40))
+    time, value, truth = START - draw(st.floats(0, 60)), 0.0, []
+    for gap in gaps:
+        time += gap
+        grown, reset = draw(st.integers(0, 1000)), draw(st.booleans())
+        reset = reset and grown < value
+        value = float(grown) if reset else value + grown
+        truth.append((time, value, float(grown)))
+    return truth
+
+
+@st.composite
+def grids(draw, end):
+    inner = draw(st.lists(st.floats(START + 0.01, end), max_size=20))
+    return sorted({START, *inner, end + 1})
+
+
+@given(data=st.data(), path=counter_paths())
+def test_no_split_into_ticks_and_calls_loses_or_repeats_anything(data, path):
+    grid = data.draw(grids(max(path[-1][0], START + 1)))
+    points = [(time, value) for time, value, _ in path]
+    expected = [sum(grown for time, _, grown in path if low < time <= high) for low, high in pairwise(grid)]
+    state, counted = CounterState.begin(START), []
+    cuts = sorted({0, *data.draw(st.lists(st.integers(0, len(grid) - 1))), len(grid) - 1})
+    for low, high in pairwise(cuts):
+        window = [point for point in points if grid[low] - 60 < point[0] <= grid[high] or point[0] <= START]
+        state, counts = count(window, grid[low : high + 1], state)
+        counted += counts[0]
+    assert counted == expected
+
+
+@given(path=counter_paths(), delay=st.floats(0, 45))
+def test_samples_that_arrive_late_are_all_counted_in_the_end(path, delay):
+    end = max(path[-1][0], START) + delay
+    grid = [START + 10.0 * tick for tick in range(int((end - START) / 10) + 2)]
+    before = [(time, value) for time, value, _ in path if time <= START]
+    state, total = CounterState.begin(START), 0.0
+    for low, high in pairwise(grid):
+        arrived = [(time, value) for time, value, _ in path if START < time <= high - delay]
+        state, counts = count(before + arrived, [low, high], state)
+        total += sum(counts[0])
+    assert total == sum(grown for time, _, grown in path if time > START)
