@@ -2,14 +2,13 @@
 
 A Prometheus counter only grows, save for resets to zero when its process restarts. What happened in a tick is the
 difference between the value at its end and the value at its beginning, where *the value at t* is the last sample at or
-before t. Differences taken so
-telescope: however the boundaries fall, the ticks add up to the whole, and what a gap hid is counted by the first sample
-after it.
+before t. Differences taken so telescope: however the boundaries fall, the ticks add up to the whole, and what a gap hid
+is counted by the first sample after it.
 
 `increase()` of PromQL is no substitute: it extrapolates, and it misses all that was counted before a series' first
-sample, which for a canary (all of whose series are new) is exactly where its errors are. See
-https://prometheus.io/docs/concepts/metric_types/#counter and
-https://prometheus.io/docs/prometheus/latest/querying/functions/#increase.
+sample, which for a canary (all of whose series are new) is exactly where its errors are.
+See https://prometheus.io/docs/concepts/metric_types/#counter
+and https://prometheus.io/docs/prometheus/latest/querying/functions/#increase
 """
 
 from __future__ import annotations
@@ -132,9 +131,11 @@ def _merged(series: Iterable[Series]) -> Iterable[tuple[Mapping[str, str], Seque
 
 
 def _until(points: Sequence[tuple[float, float]], end: float) -> tuple[Floats, Floats]:
-    """Return times and values up to `end`: ascending, each time once, without NaN (Prometheus' mark of a series that
-    ended).""" table = np.asarray(points, dtype=float).reshape(-1, 2) table = table[~np.isnan(table[:, 1]) & (table[:,
-    0] <= end)] times, index = np.unique(table[:, 0], return_index=True) return times, table[index, 1]
+    """Return times and values up to `end`, ascending, each time once, without NaN (how Prometheus ends a series)."""
+    table = np.asarray(points, dtype=float).reshape(-1, 2)
+    table = table[~np.isnan(table[:, 1]) & (table[:, 0] <= end)]
+    times, index = np.unique(table[:, 0], return_index=True)
+    return times, table[index, 1]
 
 
 def _base(state: CounterState, times: Floats, values: Floats) -> Sample:

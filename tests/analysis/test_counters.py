@@ -122,7 +122,7 @@ def test_boundaries_that_would_lose_or_repeat_something_are_refused(boundaries):
 
 @st.composite
 def counter_paths(draw):
-    """Samples (time, value, growth since the one before) of a counter that grows and restarts, before and after the start."""
+    """Samples (time, value, growth) of a counter that grows and restarts, before and after the start."""
     gaps = draw(st.lists(st.floats(0.1, 30), min_size=1, max_size=40))
     time, value, truth = START - draw(st.floats(0, 60)), 0.0, []
     for gap in gaps:
