@@ -1,0 +1,141 @@
+"""Annotations on a Deployment: what they are called and what they ask for."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from canary_analyzer.rollout.policy import RolloutPolicy, mistakes, override
+
+PREFIX = "canary-analyzer.io/"
+IMAGE = PREFIX + "image"
+REQUEST = PREFIX + "request"
+STRATEGY = PREFIX + "strategy"
+PROFILE = PREFIX + "profile"
+CONFIG = PREFIX + "config"
+HOLD = PREFIX + "hold"
+APPROVE = PREFIX + "approve"
+ABORT = PREFIX + "abort"
+STATUS = PREFIX + "status"
+
+KNOWN = frozenset({IMAGE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
+STRATEGIES = ("canary",)
+DEFAULT_PROFILE = "standard"
+
+
+class Misannotated(ValueError):
+    """Annotations that do not parse; `mistakes` holds one sentence for each."""
+
+    def __init__(self, found: Sequence[str]) -> None:
+        super().__init__("; ".join(found))
+        self.mistakes = tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A wish for a canary, parsed: the images by container name, and the policy in force."""
+
+    images: Mapping[str, str]
+    policy: RolloutPolicy
+
+
+def of(deployment: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the Deployment's annotations."""
+    return deployment["metadata"].get("annotations") or {}
+
+
+def parse(
+    annotations: Mapping[str, str], containers: Sequence[str], profiles: Mapping[str, RolloutPolicy]
+) -> Request:
+    """Read the trigger `image` and its companions.
+
+    Raises:
+        Misannotated: with all mistakes at once.
+    """
+    found: list[str] = []
+    found += _unknown(annotations)
+    found += _strategy(annotations.get(STRATEGY, "canary"))
+    images = _images(annotations[IMAGE], containers, found)
+    policy = _policy(annotations, profiles, found)
+    if found or policy is None:
+        raise Misannotated(found)
+    return Request(images=images, policy=policy)
+
+
+def _unknown(annotations: Mapping[str, str]) -> list[str]:
+    return [
+        f"annotation {key}: there is no such annotation; known are {', '.join(sorted(KNOWN))}"
+        for key in annotations
+        if key.startswith(PREFIX) and key not in KNOWN
+    ]
+
+
+def _strategy(value: str) -> list[str]:
+    if value in STRATEGIES:
+        return []
+    return [f"annotation {STRATEGY} = {value!r}: use one of {', '.join(STRATEGIES)}"]
+
+
+def _images(value: str, containers: Sequence[str], found: list[str]) -> dict[str, str]:
+    """Read `IMAGE`, or `CONTAINER=IMAGE[,CONTAINER=IMAGE]`."""
+    images: dict[str, str] = {}
+    for part in value.split(","):
+        container, equals, image = part.strip().rpartition("=")
+        if not equals and len(containers) == 1:
+            container = containers[0]
+        if not image or any(character.isspace() for character in image):
+            found.append(f"annotation {IMAGE} = {value!r}: {part!r} names no image; write IMAGE or CONTAINER=IMAGE")
+        elif not container:
+            found.append(
+                f"annotation {IMAGE} = {value!r}: there are several containers ({', '.join(containers)}); "
+                "write CONTAINER=IMAGE[,CONTAINER=IMAGE]"
+            )
+        elif container not in containers:
+            found.append(
+                f"annotation {IMAGE} = {value!r}: there is no container {container!r}; there is {', '.join(containers)}"
+            )
+        elif container in images:
+            found.append(f"annotation {IMAGE} = {value!r}: container {container!r} is named twice")
+        else:
+            images[container] = image
+    return images
+
+
+def _policy(
+    annotations: Mapping[str, str], profiles: Mapping[str, RolloutPolicy], found: list[str]
+) -> RolloutPolicy | None:
+    name = annotations.get(PROFILE, DEFAULT_PROFILE)
+    if name not in profiles:
+        found.append(f"annotation {PROFILE} = {name!r}: there is no such profile; there is {', '.join(profiles)}")
+        return None
+    try:
+        fields = yaml.safe_load(annotations.get(CONFIG, "")) or {}
+    except yaml.YAMLError as error:
+        found.append(f"annotation {CONFIG}: it is not YAML: {' '.join(str(error).split())}")
+        return None
+    if not isinstance(fields, dict):
+        found.append(f"annotation {CONFIG} = {fields!r}: write fields of the policy, such as 'tick_seconds: 5'")
+        return None
+    try:
+        return override(profiles[name], fields)
+    except ValidationError as error:
+        found.extend(f"annotation {CONFIG}: {mistake}" for mistake in mistakes(error))
+        return None
+
+
+def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str) -> str:
+    """Return the one line of JSON that users read in the annotation `status`."""
+    fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason}
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def status_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the status we last wrote, or an empty mapping where there is none or somebody garbled it."""
+    try:
+        status = json.loads(of(deployment).get(STATUS, "{}"))
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}

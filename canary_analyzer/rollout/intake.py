@@ -1,0 +1,60 @@
+"""Is an annotated Deployment a request for a canary, or an echo of one that is over?
+
+`kubectl rollout undo` puts back an old ReplicaSet's annotations together with its template, so that a trigger
+that was consumed long ago may reappear. Such an echo must not start the image again that somebody just undid.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.run import Run
+
+
+class Intent(Enum):
+    """What a Deployment's annotations ask of us when no run of it is active."""
+
+    NOTHING = "nothing"
+    START = "start"
+    ECHO = "echo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What matters of a Deployment at one moment: its trigger, the wish's stamp and its template."""
+
+    image: str | None
+    request: str | None
+    template: str
+
+    @classmethod
+    def of(cls, deployment: Mapping[str, Any], template: str) -> "Seen":
+        """Take it from a document and the hash of its template."""
+        found = annotations.of(deployment)
+        return cls(image=found.get(annotations.IMAGE), request=found.get(annotations.REQUEST), template=template)
+
+
+def assess(before: Seen | None, now: Seen, ended: Sequence[Run]) -> Intent:
+    """Tell a wish from an echo.
+
+    Args:
+        before: how the Deployment looked when last seen; None where nobody watched.
+        now: how it looks.
+        ended: its ended runs, oldest first.
+    """
+    if now.image is None:
+        return Intent.NOTHING
+    if now.request is not None:
+        return Intent.ECHO if any(run.request == now.request for run in ended) else Intent.START
+    if before is not None:
+        template_came_along = before.image != now.image and before.template != now.template
+        return Intent.ECHO if template_came_along else Intent.START
+    return Intent.ECHO if ended and _undone(ended[-1], now) else Intent.START
+
+
+def _undone(last: Run, now: Seen) -> bool:
+    """Whether the last run promoted this very image from the template that is back now."""
+    return last.phase is Phase.SUCCEEDED and last.trigger == now.image and last.stable_template == now.template

@@ -1,0 +1,98 @@
+"""A run: the one value that survives restarts, kept as JSON in its ConfigMap."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from canary_analyzer.rollout.phases import ENDED, Event, Phase, next_phase
+from canary_analyzer.rollout.policy import RolloutPolicy, Step
+
+TIMELINE_LENGTH = 200
+REASON_LENGTH = 1000
+"""Runs that flap must not outgrow their ConfigMap (1 MiB)."""
+
+
+class Value(BaseModel):
+    """Base of what a record holds; fields that a newer version wrote are ignored by an older one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Window(Value):
+    """A stretch of time whose samples count, in seconds since the epoch; open while `until` is None."""
+
+    since: float
+    until: float | None = None
+
+
+class Moment(Value):
+    """One line of a run's story."""
+
+    at: float
+    phase: Phase
+    weight: int
+    text: str
+
+
+class Run(Value):
+    """Everything that must outlive the process: who, what, by which policy, and how far it came."""
+
+    name: str
+    namespace: str
+    deployment: str
+    service: str
+    canary: str
+    """Name of the canary Deployment."""
+    canary_service: str
+    label: tuple[str, str]
+    """The label, key and value, that tells canary pods from stable ones."""
+    virtual_services: tuple[str, ...]
+    trigger: str
+    """The annotation `image` as the user wrote it."""
+    request: str | None = None
+    images: Mapping[str, str]
+    stable_images: Mapping[str, str]
+    stable_template: str
+    """Hash of stable's pod template at the start."""
+    policy: RolloutPolicy
+    started: float
+    phase: Phase = Phase.PENDING
+    stage: str = ""
+    stage_since: float = 0.0
+    step: int = 0
+    weight: int = 0
+    """The weight we want the canary to have now, in percent; the VirtualService says what it has."""
+    stable_patched: bool = False
+    """Whether promotion has begun to write to stable."""
+    reverts: int = 0
+    """How often somebody else put our weights back."""
+    windows: tuple[Window, ...] = ()
+    verdict: str = ""
+    reason: str = ""
+    timeline: tuple[Moment, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.phase in ENDED
+
+    @property
+    def ramp_step(self) -> Step:
+        """The step of the ramp that the run is at."""
+        return self.policy.steps[self.step]
+
+    def at_stage(self, stage: str, now: float) -> Self:
+        """Return the run at another stage, its clock started anew, its open window of samples closed."""
+        closed = tuple(w if w.until is not None else Window(since=w.since, until=now) for w in self.windows)
+        return self.model_copy(update={"stage": stage, "stage_since": now, "windows": closed})
+
+    def on(self, event: Event, reason: str, now: float) -> Self:
+        """Return the run after an event, the story extended."""
+        moved = self.model_copy(update={"phase": next_phase(self.phase, event), "reason": reason[:REASON_LENGTH]})
+        return moved.noting(reason, now)
+
+    def noting(self, text: str, now: float) -> Self:
+        """Return the run with one more line in its story."""
+        line = Moment(at=now, phase=self.phase, weight=self.weight, text=text[:REASON_LENGTH])
+        return self.model_copy(update={"timeline": (*self.timeline, line)[-TIMELINE_LENGTH:]})

@@ -1,0 +1,98 @@
+"""What one pass has seen: the cluster and the metrics, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from canary_analyzer.analysis import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One Deployment as observed: its size, and how much of it is up to date and serving."""
+
+    replicas: int
+    """Wanted by spec."""
+    updated: int
+    available: int
+    """Available pods of any template; `settled` tells when all of them are of the newest."""
+    current: bool
+    """The controller has seen the newest spec (observedGeneration)."""
+    template: str
+    """Hash of the pod template."""
+    images: Mapping[str, str]
+    """Image by container name."""
+    total: int
+    """Pods that exist, old ones that are being replaced included."""
+    failure: str = ""
+    """Why the rollout cannot proceed, in the controller's words (ProgressDeadlineExceeded); empty while it can."""
+
+    @property
+    def settled(self) -> bool:
+        """Fully rolled out: every pod is of the newest template and Available."""
+        return self.current and self.updated == self.available == self.total == self.replicas
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the user's annotations on stable ask of the active run."""
+
+    trigger: str | None
+    hold: bool = False
+    approve: str = ""
+    abort: str = ""
+    closed: bool = False
+    """Our closing write is there: trigger taken away, final status written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The cluster as one pass saw it."""
+
+    stable: Workload
+    wishes: Wishes
+    canary: Workload | None = None
+    canary_pods: int = 0
+    """Pods of the canary that exist, terminating ones included."""
+    canary_trouble: str = ""
+    """Why canary pods cannot serve (CrashLoopBackOff, ImagePullBackOff), with container and counts; else empty."""
+    canary_unready: str = ""
+    """What canary pods that are not Available are waiting for."""
+    canary_services: bool = False
+    """The canary's Service exists."""
+    weight: int | None = None
+    """The canary's weight in the live routes, in percent; None where it is not in them (or not in all of them)."""
+    routed: bool = False
+    """Some live route names the canary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Requests in the newest tick: what the data plane really does with the weight."""
+
+    canary: int
+    total: int
+
+    def agrees_with(self, weight: int) -> bool:
+        """Whether the share is what chance allows around the weight, give or take 3 points.
+
+        No requests contradict nothing. The margin is four standard deviations of a binomial count on top of 3 % of
+        the requests, so that a thin tick never holds up a run and a route that is not in force yet is not missed.
+        """
+        wanted = weight / 100
+        margin = 0.03 * self.total + 4 * (self.total * wanted * (1 - wanted)) ** 0.5
+        return self.total == 0 or abs(self.canary - wanted * self.total) <= margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The metrics as one pass saw them."""
+
+    verdict: Verdict | None = None
+    """None before the first tick that counts."""
+    share: Share | None = None
+    """None when nothing is known: no tick yet, or no answer from Prometheus."""
+    step_requests: int = 0
+    """Requests that the canary has answered at this step's weight."""
+    unavailable: str = ""
+    """Why there are no metrics; empty when there are."""
+
