@@ -1,0 +1,226 @@
+"""What goes into a judge and what comes out: counts per tick, and a verdict."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from canary_analyzer.analysis.mistakes import refuse
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArmCounts:
+    """What one arm did, tick by tick; not cumulative.
+
+    Args:
+        requests: [T] requests answered in each tick.
+        errors: [T] how many of them failed.
+        latency: [T, B] how many fell in each bucket of the latency histogram; the last bucket is +Inf.
+
+    Raises:
+        ValueError: Shapes differ, a count is negative or not whole, errors exceed requests; all mistakes are listed.
+    """
+
+    requests: Counts
+    errors: Counts
+    latency: Counts
+
+    def __post_init__(self) -> None:
+        refuse(self)
+        for name in ("requests", "errors", "latency"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)).astype(np.int64))
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield one sentence per mistake."""
+        requests, errors, latency = np.asarray(self.requests), np.asarray(self.errors), np.asarray(self.latency)
+        for name, counts, shape in (
+            ("requests", requests, "[T]"),
+            ("errors", errors, "[T]"),
+            ("latency", latency, "[T, B]"),
+        ):
+            if counts.ndim != shape.count(",") + 1:
+                yield f"{name}: value of shape {counts.shape}: give an array of shape {shape}"
+            yield from _not_counts(name, counts)
+        if requests.shape != errors.shape:
+            yield f"errors: value of shape {errors.shape}: give one number per tick, as in requests {requests.shape}"
+        elif _numeric(requests) and _numeric(errors) and np.any(errors > requests):
+            worst = int(np.argmax(errors > requests))
+            yield f"errors: value {errors.flat[worst]} in tick {worst}: cannot exceed requests ({requests.flat[worst]})"
+        if latency.ndim == 2 and latency.shape[:1] != requests.shape[:1]:
+            yield f"latency: value of shape {latency.shape}: give one row per tick, as in requests {requests.shape}"
+
+
+def _numeric(counts: NDArray[np.generic]) -> bool:
+    return counts.dtype.kind in "iuf"
+
+
+def _not_counts(name: str, counts: NDArray[np.generic]) -> Iterator[str]:
+    """Yield a mistake for entries that are not whole numbers of at least 0."""
+    if not _numeric(counts):
+        if counts.size:
+            yield f"{name}: value of type {counts.dtype}: give whole numbers"
+        return
+    numbers = counts.astype(np.float64)
+    if not np.all(np.isfinite(numbers)):
+        yield f"{name}: value NaN or infinite: leave the tick out, or give 0 requests, where there is no data"
+    elif np.any(numbers < 0):
+        yield f"{name}: value {numbers.min():g}: counts are at least 0; use increments per tick with counter resets handled"
+    elif np.any(numbers != np.floor(numbers)):
+        yield f"{name}: value {numbers[numbers != np.floor(numbers)][0]:g}: give whole numbers, not rates or extrapolated increases"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmTick:
+    """What one arm did in one tick.
+
+    Args:
+        requests: Requests answered.
+        errors: How many of them failed.
+        latency: [B] how many fell in each bucket of the latency histogram.
+    """
+
+    requests: int
+    errors: int
+    latency: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """One row of a `History`, which has validated it."""
+
+    canary: ArmTick
+    baseline: ArmTick
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class History:
+    """Both arms over the same ticks.
+
+    Args:
+        tick_seconds: Length of a tick.
+        edges_ms: [B-1] upper edges of the latency buckets, milliseconds, ascending; the last bucket is +Inf.
+        canary: The new version.
+        baseline: The version beside it.
+
+    Raises:
+        ValueError: The arms' shapes differ, edges are not ascending or do not fit the buckets; all mistakes are listed.
+    """
+
+    tick_seconds: float
+    edges_ms: Floats
+    canary: ArmCounts
+    baseline: ArmCounts
+
+    def __post_init__(self) -> None:
+        refuse(self)
+        object.__setattr__(self, "edges_ms", np.asarray(self.edges_ms, dtype=np.float64))
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield one sentence per mistake."""
+        if not (math.isfinite(self.tick_seconds) and self.tick_seconds > 0):
+            yield f"tick_seconds: value {self.tick_seconds!r}: give seconds above 0"
+        yield from edge_mistakes(self.edges_ms)
+        buckets = np.asarray(self.edges_ms).size + 1
+        for name, arm in (("canary", self.canary), ("baseline", self.baseline)):
+            if arm.latency.shape[1] != buckets:
+                yield f"{name}.latency: {arm.latency.shape[1]} buckets: give {buckets}, one more than edges_ms"
+        if self.canary.requests.shape != self.baseline.requests.shape:
+            yield (
+                f"canary, baseline: {self.canary.requests.size} and {self.baseline.requests.size} ticks: "
+                "give both arms the same ticks"
+            )
+
+    def ticks(self) -> Iterator[Tick]:
+        """Yield the ticks in order."""
+        for t in range(self.canary.requests.size):
+            yield Tick(canary=_row(self.canary, t), baseline=_row(self.baseline, t))
+
+
+def edge_mistakes(edges_ms: Floats) -> Iterator[str]:
+    """Yield one sentence per mistake in the upper edges of a latency histogram."""
+    edges = np.asarray(edges_ms)
+    if edges.ndim != 1 or not (_numeric(edges) or edges.size == 0):
+        yield f"edges_ms: value of shape {edges.shape} and type {edges.dtype}: give a flat list of milliseconds"
+        return
+    if edges.size and not (np.all(np.isfinite(edges)) and edges.min() > 0):
+        yield "edges_ms: value not finite or not above 0: list only finite upper edges; the bucket +Inf is implied"
+    elif np.any(np.diff(edges) <= 0):
+        yield f"edges_ms: value {edges.tolist()!r}: list the edges in ascending order, each once"
+
+
+def _row(arm: ArmCounts, t: int) -> ArmTick:
+    return ArmTick(requests=int(arm.requests[t]), errors=int(arm.errors[t]), latency=arm.latency[t])
+
+
+class Decision(Enum):
+    """What to do with the canary."""
+
+    CONTINUE = "continue"
+    """Not decided yet: go on."""
+    ABORT = "abort"
+    """Worse than tolerated."""
+    HEALTHY = "healthy"
+    """Shown to be within tolerance in every metric."""
+    INCONCLUSIVE = "inconclusive"
+    """Too few requests to say anything."""
+
+
+class MetricState(Enum):
+    """What is known about one metric."""
+
+    DEGRADED = "degraded"
+    HEALTHY = "healthy"
+    UNDECIDED = "undecided"
+    NO_DATA = "no_data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricVerdict:
+    """One metric of the canary against the baseline.
+
+    Args:
+        name: `errors`, or `latency_p50`, `latency_p90`, ...
+        state: What has been shown.
+        effect: Errors: difference of the error rates. Latency: ratio of the quantiles. NaN without data.
+        low: Lower end of the 95 % interval, valid at all ticks together.
+        high: Upper end: how bad it could still be.
+        evidence_against: Log wealth of the bet that the canary is beyond tolerance, in units of what aborts: 1 aborts.
+        evidence_for: Log wealth of the bet that it is within tolerance, in units of what shows it: 1 shows it.
+        n_canary: Requests of the canary that counted.
+        n_baseline: Requests of the baseline that counted.
+        reason: The same in a sentence.
+    """
+
+    name: str
+    state: MetricState
+    effect: float
+    low: float
+    high: float
+    evidence_against: float
+    evidence_for: float
+    n_canary: int
+    n_baseline: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The judge's answer.
+
+    Args:
+        decision: What to do.
+        metrics: One verdict per metric: errors first, then the latency quantiles in ascending order.
+        reason: Why, in plain words.
+        tick: The first tick (from 0) at which the decision was reached; -1 before any tick.
+    """
+
+    decision: Decision
+    metrics: tuple[MetricVerdict, ...]
+    reason: str
+    tick: int
