@@ -1,0 +1,96 @@
+"""Choosing the one label by which canary pods differ from stable pods.
+
+Both the stable Service and the stable Deployment must select on it: then canary pods leave the Service (traffic comes by
+weight only) and the Deployment's selector, which is also what a HorizontalPodAutoscaler counts by. Nothing else may
+select on it: a canary that falls out of a policy, a budget or another Service is not the same workload any more.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from canary_analyzer.rollout.sibling_names import sibling_name
+from canary_analyzer.rollout.sibling_selectors import Labels, matches, selectors_of
+from canary_analyzer.routing.documents import Document
+
+PREFERRED = "track"
+# Telemetry, dashboards and meshes go by these: they are changed only where there is nothing else.
+_IDENTITY = frozenset({"app", "version", "app.kubernetes.io/name", "app.kubernetes.io/instance", "k8s-app"})
+_REMEDY = (
+    f"Add a label of its own, such as `{PREFERRED}: stable`, to the selectors of the Deployment (a new one: its selector cannot be "
+    "changed) and of the Service; or bring your own canary: run the new version as a second Deployment that the "
+    "VirtualService routes to, and annotate it with canary-analyzer.io/baseline"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelChange:
+    """The label that canary pods carry with another value than stable pods, and that value."""
+
+    key: str
+    value: str
+
+
+class SiblingProblem(Exception):
+    """A canary cannot be made from what is there: `reason` says why, `remedy` what to do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        self.reason = reason
+        self.remedy = remedy
+        super().__init__(f"{reason}. {remedy}")
+
+
+class Unlabelable(SiblingProblem):
+    """No label can tell canary pods from stable pods without changing what else selects them."""
+
+
+def choose_label(deployment: Document, service: Document, neighbours: Sequence[Document]) -> LabelChange:
+    """The label to change on canary pods: `track` if it will do, else the first by name; identity labels come last.
+
+    Args:
+        deployment: the stable Deployment.
+        service: the stable Service.
+        neighbours: what else selects pods in the namespace: other Services, AuthorizationPolicies,
+            PeerAuthentications, NetworkPolicies, PodDisruptionBudgets. The stable Service itself may be among them.
+
+    Raises:
+        Unlabelable: no label will do; with what stands against each.
+    """
+    labels: Labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    selector: Labels = service["spec"].get("selector") or {}
+    if not selector or not matches({"matchLabels": selector}, labels):
+        raise Unlabelable(
+            f"Service {_name(service)} does not select the pods of Deployment {_name(deployment)}",
+            "Annotate the Deployment whose pods the Service selects",
+        )
+    others = [other for other in neighbours if other.get("kind") != "Service" or _name(other) != _name(service)]
+    refused: list[str] = []
+    for change in _candidates(selector):
+        objection = _objection(change, deployment, labels, others)
+        if objection is None:
+            return change
+        refused.append(objection)
+    raise Unlabelable(
+        f"No label can tell canary pods from the pods of Deployment {_name(deployment)}: {'; '.join(refused)}", _REMEDY
+    )
+
+
+def _candidates(selector: Labels) -> Iterator[LabelChange]:
+    for key in sorted(selector, key=lambda key: (key != PREFERRED, key in _IDENTITY, key)):
+        if key == PREFERRED and selector[key] != "canary":
+            yield LabelChange(key=key, value="canary")
+        yield LabelChange(key=key, value=sibling_name(selector[key]))
+
+
+def _objection(change: LabelChange, deployment: Document, labels: Labels, others: Sequence[Document]) -> str | None:
+    changed = {**labels, change.key: change.value}
+    if matches(deployment["spec"]["selector"], changed):
+        return f"the Deployment's selector would still select pods with {change.key}={change.value}"
+    for other in others:
+        if any(matches(each, labels) != matches(each, changed) for each in selectors_of(other)):
+            return f"{other.get('kind')} {_name(other)} selects on {change.key}"
+    return None
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    return str(document["metadata"]["name"])

@@ -1,0 +1,56 @@
+"""Evaluating label selectors, and finding those in the documents that select pods of a namespace."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from canary_analyzer.routing.documents import Document
+
+Labels = Mapping[str, str]
+
+
+def matches(selector: Mapping[str, Any], labels: Labels) -> bool:
+    """Whether a LabelSelector (matchLabels and matchExpressions, all of them) selects `labels`; an empty one does."""
+    wanted = (selector.get("matchLabels") or {}).items()
+    expressions = selector.get("matchExpressions") or []
+    return all(labels.get(key) == value for key, value in wanted) and all(_holds(each, labels) for each in expressions)
+
+
+def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
+    """One requirement; `NotIn` holds for an absent key (Kubernetes API conventions, LabelSelectorRequirement)."""
+    value, values = labels.get(expression["key"]), expression.get("values") or []
+    match expression["operator"]:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case unknown:
+            raise ValueError(f"operator: {unknown!r} is none of In, NotIn, Exists, DoesNotExist")
+
+
+def selectors_of(document: Document) -> Iterator[Mapping[str, Any]]:
+    """The LabelSelectors by which a Service, policy or budget selects pods, its own as well as the peers it names.
+
+    Peers in other namespaces (`namespaceSelector`) are included: whether this namespace is among them is not known here.
+    """
+    spec = document.get("spec") or {}
+    match document.get("kind"):
+        case "Service":
+            if spec.get("selector"):
+                yield {"matchLabels": spec["selector"]}
+        case "NetworkPolicy":
+            yield spec.get("podSelector") or {}
+            yield from _peers(spec)
+        case _:
+            yield from (spec[key] for key in ("selector", "workloadSelector") if spec.get(key))
+
+
+def _peers(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for rules, direction in (("ingress", "from"), ("egress", "to")):
+        for rule in spec.get(rules) or []:
+            for peer in (rule or {}).get(direction) or []:
+                if "podSelector" in peer:
+                    yield peer["podSelector"] or {}

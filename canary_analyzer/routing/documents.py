@@ -1,0 +1,53 @@
+"""The words of this package: documents as the Kubernetes API gives them, the pair of Services, and what can be wrong.
+
+Documents are raw JSON (dicts), not typed models: a typed client drops the fields that it does not know, and every byte
+that is not ours has to survive.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The two Services between which the weights move; names, both in one namespace."""
+
+    namespace: str
+    stable: str
+    canary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One reason why a route cannot be edited: which object, which field in it, why, and what to do about it."""
+
+    object: str
+    path: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = f"{self.object} {self.path}".strip()
+        return f"{where}: {self.reason}. {self.remedy}"
+
+
+class Unroutable(Exception):
+    """The routes to the stable Service cannot be edited safely; `problems` names every obstacle, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def namespace_of(document: Document, otherwise: str) -> str:
+    """Namespace of a document; a file that names none belongs to the namespace `otherwise`, as with `kubectl apply`."""
+    return str(document.get("metadata", {}).get("namespace") or otherwise)
+
+
+def title(document: Document, otherwise: str) -> str:
+    """What to call a document in a message: `VirtualService default/flask-app`."""
+    name = document.get("metadata", {}).get("name", "(no name)")
+    return f"{document.get('kind', 'VirtualService')} {namespace_of(document, otherwise)}/{name}"
