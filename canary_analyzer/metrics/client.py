@@ -52,13 +52,13 @@ class PrometheusReader:
         answer = self._query(f"{selector}[{round(window_seconds * 1000)}ms]", at)
         return tuple(_series(result) for result in answer)
 
-    def was_scraping(self, at: float) -> bool:
-        """Return whether Prometheus took any samples, of whatever target, in the five minutes before `at`.
+    def knew(self, expression: str, at: float) -> bool:
+        """Return whether an instant vector had any series at `at`, that is, a sample in the five minutes before it.
 
         Raises:
             MetricsUnavailable: As for `points`.
         """
-        return bool(self._query("count(up)", at))
+        return bool(self._query(f"count({expression})", at))
 
     def _query(self, query: str, at: float) -> list[dict[str, Any]]:
         # Thanos answers with what it has unless told that a part is not enough.

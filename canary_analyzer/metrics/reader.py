@@ -6,7 +6,7 @@ because all rollouts share one grid of ticks: whole multiples of the tick length
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -30,8 +30,8 @@ class ReaderSettings:
     Attributes:
         reporter: Whose telemetry: `source` (sidecars and gateways of the callers) sees every request, also those that
             reach nobody; ambient mode has only `waypoint`.
-        staleness: A newest sample older than this, and than three ticks, means that Prometheus no longer scrapes. At
-            least twice the scrape interval.
+        staleness: A newest sample older than this, than three ticks and than two and a half scrape intervals (as seen
+            in the samples) means that Prometheus no longer scrapes.
         lookback: How long before the start a series' last sample may lie; Prometheus' own lookback is 5 minutes.
         lateness: How late a sample may become visible after its time; remote storage takes seconds.
         longest_window: A longer time is read piece by piece, so that no single answer is huge.
@@ -86,56 +86,51 @@ class SampleReader:
         Raises:
             MetricsUnavailable: Prometheus does not answer, or has no fresh samples of a pair that it had samples of.
         """
-        with self._lock:
-            state = self._states.get(pair)
-        if state is None or not 0 <= boundaries[0] - state.boundary <= self._settings.lookback:
-            state, counts = self._replay(pair, boundaries)
-        else:
-            state, counts = self._go_on(pair, state, boundaries)
-        self._refuse_stale(state, boundaries)
+        state, skipped = self._resume(pair, boundaries[0])
+        grid = [state.boundary, *boundaries] if skipped else list(boundaries)
+        state, counts = self._read(pair, state, grid)
+        self._refuse_stale(state, grid)
         with self._lock:
             self._states[pair] = state
-        return counts
+        return counts.since(1) if skipped else counts
 
     def forget(self, pair: Pair) -> None:
         """Stop reading for a pair; its rollout is over."""
         with self._lock:
             self._states.pop(pair, None)
 
-    def _go_on(self, pair: Pair, state: PairState, boundaries: Sequence[float]) -> tuple[PairState, Counts]:
-        skipped = state.boundary < boundaries[0]
-        grid = [state.boundary, *boundaries] if skipped else boundaries
-        if grid[-1] - grid[0] > self._settings.longest_window:
-            return self._replay(pair, boundaries)
-        samples = self._shared(pair, grid[0] - self._settings.lateness, grid[-1])
-        state, counts = self._tally(pair, state, samples, grid)
-        return state, counts.since(1) if skipped else counts
+    def _resume(self, pair: Pair, start: float) -> tuple[PairState, bool]:
+        """Return where to go on counting, and whether that is before `start`."""
+        with self._lock:
+            state = self._states.get(pair)
+        if state and 0 <= start - state.boundary <= self._settings.lookback:
+            return state, state.boundary < start
+        return PairState.begin(start, watched=self._watched(pair, start)), False
 
-    def _replay(self, pair: Pair, boundaries: Sequence[float]) -> tuple[PairState, Counts]:
-        start = boundaries[0]
-        state: PairState | None = None
-        parts = []
-        for part in _parts(boundaries, self._settings.longest_window):
-            back = self._settings.lateness if state else self._settings.lookback
-            samples = self._ask(frozenset({pair}), part[0] - back, part[-1]).of(pair)
-            state = state or PairState.begin(start, watched=self._watched(samples, start))
+    def _read(self, pair: Pair, state: PairState, grid: Sequence[float]) -> tuple[PairState, Counts]:
+        back = self._settings.lookback if state.fresh else self._settings.lateness
+        parts = list(_parts(grid, self._settings.longest_window))
+        shared = len(parts) == 1 and not state.fresh
+        read = []
+        for part in parts:
+            since, at = part[0] - back, part[-1]
+            samples = self._shared(pair, since, at) if shared else self._ask({pair}, since, at).of(pair)
             state, counts = self._tally(pair, state, samples, part)
-            parts.append(counts)
-        assert state
-        return state, reduce(join, parts)
+            read.append(counts)
+        return state, reduce(join, read)
 
     def _tally(
-        self, pair: Pair, state: PairState, samples: PairSamples, boundaries: Sequence[float]
+        self, pair: Pair, state: PairState, samples: PairSamples, grid: Sequence[float]
     ) -> tuple[PairState, Counts]:
         try:
-            return tally(pair, state, samples, boundaries, boundaries[-1] - self._settings.staleness)
+            return tally(pair, state, samples, grid, grid[-1] - self._patience(state))
         except UnreadableHistogramError as error:
             raise MetricsUnavailable(str(error)) from error
 
-    def _watched(self, samples: PairSamples, start: float) -> bool:
+    def _watched(self, pair: Pair, start: float) -> bool:
         """Return whether Prometheus was taking samples at the start, so that series which came later began at 0."""
-        seen = any(one.points and one.points[0][0] <= start for one in samples.requests)
-        return seen or self._prometheus.was_scraping(start)
+        (group,) = selectors([pair], self._settings.reporter)
+        return self._prometheus.knew(f"up or {group.requests}", start)
 
     def _shared(self, pair: Pair, since: float, at: float) -> PairSamples:
         with self._lock:
@@ -143,7 +138,7 @@ class SampleReader:
         if isinstance(answer, MetricsUnavailable):
             raise MetricsUnavailable(answer.reason) from answer
         if not answer.covers(pair, since):
-            answer = self._ask(frozenset({pair}), since, at)
+            answer = self._ask({pair}, since, at)
         return answer.of(pair)
 
     def _fetch_all(self, at: float) -> _Answer | MetricsUnavailable:
@@ -156,28 +151,32 @@ class SampleReader:
         answer: _Answer | MetricsUnavailable
         try:
             since = min(followed.values(), default=at) - self._settings.lateness
-            answer = self._ask(frozenset(followed), since, at)
+            answer = self._ask(followed.keys(), since, at)
         except MetricsUnavailable as error:
             answer = error
         kept = sorted(self._answers)[-KEPT_ANSWERS + 1 :]
         self._answers = {time: self._answers[time] for time in kept} | {at: answer}
         return answer
 
-    def _ask(self, pairs: frozenset[Pair], since: float, at: float) -> _Answer:
+    def _ask(self, pairs: Set[Pair], since: float, at: float) -> _Answer:
         requests: list[Series] = []
         buckets: list[Series] = []
         for group in selectors(pairs, self._settings.reporter):
             for selector, into in ((group.requests, requests), (group.unreached, requests), (group.buckets, buckets)):
                 into.extend(self._prometheus.points(selector, at=at, window_seconds=at - since))
-        return _Answer(pairs=pairs, since=since, requests=_sorted(requests), buckets=_sorted(buckets))
+        return _Answer(pairs=frozenset(pairs), since=since, requests=_sorted(requests), buckets=_sorted(buckets))
 
-    def _refuse_stale(self, state: PairState, boundaries: Sequence[float]) -> None:
-        newest, now = state.requests.newest, boundaries[-1]
-        tick = min(later - earlier for earlier, later in pairwise(boundaries))
-        if newest is None or now - newest <= max(self._settings.staleness, 3 * tick):
+    def _refuse_stale(self, state: PairState, grid: Sequence[float]) -> None:
+        newest, now = state.requests.newest, grid[-1]
+        tick = min(later - earlier for earlier, later in pairwise(grid))
+        if newest is None or now - newest <= max(self._patience(state), 3 * tick):
             return
         since = datetime.fromtimestamp(newest, UTC).strftime("%H:%M:%S UTC")
         raise MetricsUnavailable(f"Prometheus has no sample of either arm since {since}, {now - newest:.0f} s ago")
+
+    def _patience(self, state: PairState) -> float:
+        """Return how many seconds old the newest sample may be: one scrape may be missed, two not."""
+        return max(self._settings.staleness, 2.5 * state.scrape_seconds)
 
 
 def _parts(boundaries: Sequence[float], longest: float) -> Iterator[list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -40,12 +40,14 @@ class PairState:
         buckets: Counters of latency buckets.
         edges_ms: Edges of the latency buckets, None until a histogram has been seen.
         replica: Which of several Prometheus replicas is read.
+        scrape_seconds: Time between two samples as last seen, 0 until then.
     """
 
     requests: CounterState
     buckets: CounterState
     edges_ms: Edges | None = None
     replica: str | None = None
+    scrape_seconds: float = 0
 
     @classmethod
     def begin(cls, start: float, *, watched: bool) -> Self:
@@ -57,6 +59,11 @@ class PairState:
     def boundary(self) -> float:
         """Unix seconds up to which everything has been counted."""
         return self.requests.boundary
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing has been counted yet."""
+        return self.requests.boundary == self.requests.start
 
 
 def tally(
@@ -79,7 +86,8 @@ def tally(
         arm: _arm(_of(pair, arm, request_increments), _of(pair, arm, bucket_increments), edges, len(boundaries) - 1)
         for arm in Arm
     }
-    state = replace(state, requests=requests, buckets=buckets, edges_ms=edges, replica=replica)
+    scrape = min((_last_gap(one) for one in series if len(one.points) > 1), default=state.scrape_seconds)
+    state = PairState(requests=requests, buckets=buckets, edges_ms=edges, replica=replica, scrape_seconds=scrape)
     shown = np.array(ISTIO_EDGES_MS if edges is None else edges, dtype=float)
     return state, Counts(edges_ms=shown, canary=by_arm[Arm.CANARY], baseline=by_arm[Arm.BASELINE])
 
@@ -97,6 +105,11 @@ def common_edges(buckets: Iterable[Series]) -> Edges | None:
     if not edges:
         return None
     return tuple(sorted(edge for edge in set.intersection(*edges.values()) if 0 < edge < np.inf))
+
+
+def _last_gap(series: Series) -> float:
+    (earlier, _), (later, _) = series.points[-2:]
+    return later - earlier
 
 
 def _of(pair: Pair, arm: Arm, increments: Iterable[Increment]) -> list[Increment]:

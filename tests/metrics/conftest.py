@@ -1,0 +1,203 @@
+"""A real Prometheus over samples that are known to the last request."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import requests
+
+from canary_analyzer.metrics import Pair, PrometheusReader, Workload
+
+START = 1_700_000_000.0
+SCRAPE = 5.0
+EDGES = ("10", "100", "+Inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counter:
+    """A counter that grows by `per_scrape` at every scrape, from `first` at `since` seconds after START to `until`."""
+
+    name: str
+    labels: dict[str, str]
+    since: float = -100
+    until: float = 100
+    first: float = 0
+    per_scrape: float = 0
+
+    def openmetrics(self):
+        labels = ",".join(f"{name}={json.dumps(value)}" for name, value in self.labels.items())
+        for scrape in range(int((self.until - self.since) / SCRAPE) + 1):
+            at = START + self.since + scrape * SCRAPE
+            yield f"{self.name}{{{labels}}} {self.first + scrape * self.per_scrape} {at}"
+
+
+def pair_in(namespace):
+    return Pair(
+        baseline=Workload(namespace=namespace, name="web"),
+        canary=Workload(namespace=namespace, name="web-canary"),
+        baseline_service="web",
+        canary_service="web-canary",
+    )
+
+
+def requests_of(namespace, workload, code="200", flags="-", **more):
+    times = {name: more.pop(name) for name in ("since", "until", "first", "per_scrape") if name in more}
+    labels = {
+        "reporter": "source",
+        "destination_workload": workload,
+        "destination_workload_namespace": namespace,
+        "destination_service_name": workload,
+        "destination_service_namespace": namespace,
+        "response_code": code,
+        "response_flags": flags,
+    }
+    return Counter(name="istio_requests_total", labels=labels | more, **times)
+
+
+def latency_of(namespace, workload, per_scrape, edges=EDGES, **more):
+    for edge, growth in zip(edges, per_scrape, strict=True):
+        counter = requests_of(namespace, workload, le=edge, per_scrape=growth, **more)
+        yield Counter(
+            name="istio_request_duration_milliseconds_bucket",
+            labels=counter.labels,
+            since=counter.since,
+            until=counter.until,
+            per_scrape=growth,
+        )
+
+
+def world():
+    """All that Prometheus knows, one namespace per story."""
+    yield Counter(name="up", labels={"job": "mesh"}, per_scrape=0, first=1)
+    # An ordinary canary: the baseline has a past, the canary and its errors begin after the start.
+    yield requests_of("shop", "web", first=5000, per_scrape=20)
+    yield requests_of("shop", "web", "500", first=70, per_scrape=1)
+    yield requests_of("shop", "web-canary", since=15, first=3, per_scrape=4)
+    yield requests_of("shop", "web-canary", "503", since=25, first=2, per_scrape=2)
+    yield requests_of("shop", "web-canary", "0", "DC", since=25, first=1, per_scrape=1)
+    yield requests_of("shop", "web", per_scrape=1000, reporter="destination")
+    yield from latency_of("shop", "web", (5, 15, 21))
+    yield from latency_of("shop", "web-canary", (0, 3, 7), since=15)
+    # No healthy canary: the workload is unknown, the Service is not.
+    yield requests_of("down", "web", per_scrape=10)
+    yield requests_of(
+        "unknown", "unknown", "503", "UH", since=15, per_scrape=5, first=5,
+        destination_service_name="web-canary", destination_service_namespace="down",
+    )  # fmt: skip
+    # Prometheus was away from 20 to 60.
+    yield requests_of("gap", "web", until=20, first=100, per_scrape=10)
+    yield requests_of("gap", "web", since=60, first=500, per_scrape=10)
+    # Samples end at 20.
+    yield requests_of("stale", "web", until=20, per_scrape=10)
+    # Two Prometheus replicas; b has other clocks, and a falls silent at 40.
+    yield requests_of("twice", "web", until=40, per_scrape=10, prometheus_replica="a")
+    yield requests_of("twice", "web", since=-98, per_scrape=10, prometheus_replica="b")
+    for number in range(40):
+        yield requests_of(f"team-{number}", "web", per_scrape=number)
+    # Names that mean something in PromQL and in regular expressions.
+    yield requests_of('a"b\\c.*|d\n', "web", per_scrape=7)
+    yield requests_of("xyz", "web", per_scrape=1)
+
+
+def binary(name):
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found, f"{name} is neither in .venv/bin nor on PATH: run make setup"
+    return found
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def prometheus_url(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prometheus")
+    samples = folder / "samples"
+    samples.write_text("\n".join([*(line for counter in world() for line in counter.openmetrics()), "# EOF", ""]))
+    (folder / "prometheus.yml").write_text("{}")
+    create = [binary("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", samples, folder / "data"]
+    subprocess.run(create, check=True, capture_output=True)
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        binary("prometheus"),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        "--storage.tsdb.retention.time=100y",
+        f"--web.listen-address={address}",
+        "--log.level=error",
+    ]
+    process = subprocess.Popen(command)
+    try:
+        wait_ready(f"http://{address}", process)
+        yield f"http://{address}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_ready(url, process):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "Prometheus ended at once"
+        try:
+            if requests.get(f"{url}/-/ready", timeout=1).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError("Prometheus did not get ready")
+
+
+@pytest.fixture(scope="session")
+def prometheus(prometheus_url):
+    return PrometheusReader(prometheus_url)
+
+
+@pytest.fixture
+def pair():
+    return pair_in
+
+
+@pytest.fixture
+def grid():
+    """Boundaries given in seconds after the start."""
+    return lambda *seconds: [START + second for second in seconds]
+
+
+@pytest.fixture
+def answering():
+    """A server that gives one HTTP answer to everything: answering(status, body) -> its address."""
+
+    @contextmanager
+    def server(status, body):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_):
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Handler) as http:
+            thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            yield f"http://127.0.0.1:{http.server_port}"
+            http.shutdown()
+            thread.join()
+
+    return server

@@ -1,0 +1,79 @@
+"""Either Prometheus' samples or a reason that a person understands."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from canary_analyzer.metrics import MetricsUnavailable, PrometheusReader
+
+EMPTY = '{"status": "success", "data": {"resultType": "matrix", "result": []}%s}'
+
+
+def ask(url, **settings):
+    return PrometheusReader(url, **settings).points("up", at=1_700_000_000, window_seconds=60)
+
+
+def test_raw_samples_of_a_real_prometheus(prometheus):
+    (series,) = prometheus.points("up", at=1_700_000_000, window_seconds=9)
+    assert series.labels == {"__name__": "up", "job": "mesh"}
+    assert list(series.points) == [(1_699_999_995.0, 1.0), (1_700_000_000.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [pytest.param(1_700_000_000, True, id="there"), pytest.param(1_600_000_000, False, id="not yet")],
+)
+def test_whether_prometheus_was_there(prometheus, at, expected):
+    assert prometheus.knew("up", at) is expected
+
+
+def test_a_query_that_prometheus_refuses(prometheus):
+    with pytest.raises(MetricsUnavailable, match=r"refused the query.*parse error"):
+        prometheus.points("up{", at=0, window_seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        pytest.param(503, "loading", "refused the query: HTTP Status Code 503", id="not ready"),
+        pytest.param(200, "<html>log in</html>", "answered, but not as Prometheus does", id="a login page"),
+        pytest.param(200, '{"hello": 1}', "answered, but not as Prometheus does", id="other JSON"),
+        pytest.param(200, "null", "answered, but not as Prometheus does", id="no JSON object"),
+        pytest.param(
+            200,
+            EMPTY % ', "warnings": ["store 10.0.0.7 timed out"]',
+            "only in part: store 10.0.0.7 timed out",
+            id="partial",
+        ),
+    ],
+)
+def test_answers_that_cannot_be_trusted_are_refused(answering, status, body, reason):
+    with answering(status, body) as url, pytest.raises(MetricsUnavailable) as failure:
+        ask(url)
+    assert reason in failure.value.reason
+
+
+def test_an_empty_list_of_warnings_is_no_warning(answering):
+    with answering(200, EMPTY % ', "warnings": []') as url:
+        assert ask(url) == ()
+
+
+def test_nobody_listens():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://anna:secret@127.0.0.1:{unused.getsockname()[1]}/prom"
+        with pytest.raises(MetricsUnavailable) as failure:
+            ask(url)
+    assert failure.value.reason.startswith("Prometheus at http://127.0.0.1:")
+    assert failure.value.reason.endswith("/prom cannot be reached: Connection refused")
+    assert failure.value.__cause__ is not None
+
+
+def test_nobody_answers():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(MetricsUnavailable, match=r"did not answer within 0\.05 s"):
+            ask(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.05)
