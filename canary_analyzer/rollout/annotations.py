@@ -47,9 +47,12 @@ def of(deployment: Mapping[str, Any]) -> Mapping[str, str]:
     return deployment["metadata"].get("annotations") or {}
 
 
-def parse(
-    annotations: Mapping[str, str], containers: Sequence[str], profiles: Mapping[str, RolloutPolicy]
-) -> Request:
+def wishes_of(deployment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what users have annotated for us, our own status left out."""
+    return {key: value for key, value in of(deployment).items() if key.startswith(PREFIX) and key != STATUS}
+
+
+def parse(annotations: Mapping[str, str], containers: Sequence[str], profiles: Mapping[str, RolloutPolicy]) -> Request:
     """Read the trigger `image` and its companions.
 
     Raises:

@@ -88,7 +88,9 @@ def _withdrawn(s: Situation) -> str | None:
 def _stable_changed(s: Situation) -> str | None:
     if s.view.stable.template == s.run.stable_template:
         return None
-    return f"the pod template of {s.run.deployment} was changed during the run; annotate again to compare with the new one"
+    return (
+        f"the pod template of {s.run.deployment} was changed during the run; annotate again to compare with the new one"
+    )
 
 
 def _canary_broken(s: Situation) -> str | None:

@@ -1,7 +1,7 @@
 """Choosing the one label by which canary pods differ from stable pods.
 
-Both the stable Service and the stable Deployment must select on it: then canary pods leave the Service (traffic comes by
-weight only) and the Deployment's selector, which is also what a HorizontalPodAutoscaler counts by. Nothing else may
+Both the stable Service and the stable Deployment must select on it: then canary pods leave the Service (traffic comes
+by weight only) and the Deployment's selector, which is also what a HorizontalPodAutoscaler counts by. Nothing else may
 select on it: a canary that falls out of a policy, a budget or another Service is not the same workload any more.
 """
 
@@ -17,9 +17,10 @@ PREFERRED = "track"
 # Telemetry, dashboards and meshes go by these: they are changed only where there is nothing else.
 _IDENTITY = frozenset({"app", "version", "app.kubernetes.io/name", "app.kubernetes.io/instance", "k8s-app"})
 _REMEDY = (
-    f"Add a label of its own, such as `{PREFERRED}: stable`, to the selectors of the Deployment (a new one: its selector cannot be "
-    "changed) and of the Service; or bring your own canary: run the new version as a second Deployment that the "
-    "VirtualService routes to, and annotate it with canary-analyzer.io/baseline"
+    f"Add a label that nothing else selects on, such as `{PREFERRED}: stable`, to the pods and to the selectors of the "
+    "Deployment (a new one, since a selector cannot be changed) and of the Service; or bring your own canary: run the "
+    "new version as a second Deployment that the VirtualService routes to, and annotate it with "
+    "canary-analyzer.io/baseline"
 )
 
 
@@ -79,7 +80,7 @@ def _candidates(selector: Labels) -> Iterator[LabelChange]:
     for key in sorted(selector, key=lambda key: (key != PREFERRED, key in _IDENTITY, key)):
         if key == PREFERRED and selector[key] != "canary":
             yield LabelChange(key=key, value="canary")
-        yield LabelChange(key=key, value=sibling_name(selector[key]))
+        yield LabelChange(key=key, value=sibling_name(selector[key]) if selector[key] else "canary")
 
 
 def _objection(change: LabelChange, deployment: Document, labels: Labels, others: Sequence[Document]) -> str | None:

@@ -64,6 +64,8 @@ def plan(
     canary = sibling.sibling_name(deployment["metadata"]["name"])
     if canary in around.deployments:
         objections.append(f"a Deployment {canary} exists already; delete or rename it")
+    if routes is not None and any(s["metadata"]["name"] == routes.target.canary for s in around.services):
+        objections.append(f"a Service {routes.target.canary} exists already; delete or rename it")
     if objections or request is None or routes is None or label is None:
         raise Refused(objections)
     found = annotations.of(deployment)
@@ -71,6 +73,7 @@ def plan(
         name=run_name(deployment["metadata"]["name"], number),
         namespace=deployment["metadata"]["namespace"],
         deployment=deployment["metadata"]["name"],
+        uid=deployment["metadata"].get("uid", ""),
         service=routes.target.stable,
         canary=canary,
         canary_service=routes.target.canary,

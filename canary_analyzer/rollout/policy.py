@@ -121,4 +121,6 @@ def _mistake(path: tuple[int | str, ...], message: str, value: object) -> str:
     text = message.removeprefix("Value error, ")
     if text == "Extra inputs are not permitted":
         text = "there is no such field; remove it or correct its spelling"
-    return f"{field} = {value!r}: {text}" if field and not isinstance(value, Mapping) else f"{field}: {text}".lstrip(": ")
+    return (
+        f"{field} = {value!r}: {text}" if field and not isinstance(value, Mapping) else f"{field}: {text}".lstrip(": ")
+    )

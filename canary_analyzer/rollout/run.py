@@ -41,6 +41,8 @@ class Run(Value):
     name: str
     namespace: str
     deployment: str
+    uid: str = ""
+    """Of the Deployment; one that was deleted and made again is another."""
     service: str
     canary: str
     """Name of the canary Deployment."""

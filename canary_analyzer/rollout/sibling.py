@@ -23,8 +23,8 @@ __all__ = [
     "with_images",
 ]
 
-# Whoever finds these on an object takes it for his own: Helm adopts it, Flux and Argo CD prune it, external-dns gives its
-# host name away, and we ourselves would start a canary of the canary.
+# Whoever finds these on an object takes it for his own: Helm adopts it, Flux and Argo CD prune it, external-dns gives
+# its host name away, and we ourselves would start a canary of the canary.
 _FOREIGN_ANNOTATIONS = (
     "argocd.argoproj.io/",
     "canary-analyzer.io/",

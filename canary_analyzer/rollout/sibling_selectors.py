@@ -32,9 +32,9 @@ def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
 
 
 def selectors_of(document: Document) -> Iterator[Mapping[str, Any]]:
-    """The LabelSelectors by which a Service, policy or budget selects pods, its own as well as the peers it names.
+    """The LabelSelectors by which a Service, policy or budget selects pods, and those of the peers that it names.
 
-    Peers in other namespaces (`namespaceSelector`) are included: whether this namespace is among them is not known here.
+    Peers with a namespaceSelector are included: whether it covers this namespace is not known here.
     """
     spec = document.get("spec") or {}
     match document.get("kind"):
@@ -45,7 +45,8 @@ def selectors_of(document: Document) -> Iterator[Mapping[str, Any]]:
             yield spec.get("podSelector") or {}
             yield from _peers(spec)
         case _:
-            yield from (spec[key] for key in ("selector", "workloadSelector") if spec.get(key))
+            if spec.get("selector"):
+                yield spec["selector"]
 
 
 def _peers(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

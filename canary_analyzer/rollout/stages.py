@@ -157,20 +157,20 @@ def _start_limit(run: Run) -> float:
 
 
 _LEAVING = (
-    Stage(name="drain canary", done=_drained, action=lambda s: SetWeight(weight=0), weight=lambda run: 0),
+    Stage(name="drain canary", done=_drained, action=lambda _: SetWeight(weight=0), weight=lambda _: 0),
     _settle("settle drained"),
-    Stage(name="restore route", done=_off_route, action=lambda s: RestoreRoutes()),
+    Stage(name="restore route", done=_off_route, action=lambda _: RestoreRoutes()),
     _settle("settle restored"),
-    Stage(name="delete canary", done=_deleted, action=lambda s: DeleteCanary()),
-    Stage(name="delete services", done=_services_deleted, action=lambda s: DeleteCanaryServices()),
-    Stage(name="close request", done=_closed, action=lambda s: CloseRequest()),
+    Stage(name="delete canary", done=_deleted, action=lambda _: DeleteCanary()),
+    Stage(name="delete services", done=_services_deleted, action=lambda _: DeleteCanaryServices()),
+    Stage(name="close request", done=_closed, action=lambda _: CloseRequest()),
 )
 """The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
 
 STARTING = (
     Stage(name="create canary", done=_created, action=lambda s: CreateCanary(replicas=_replicas(s))),
     Stage(name="await canary", done=_available, limit=_start_limit),
-    Stage(name="route canary", done=_weight_set, action=lambda s: SetWeight(weight=0)),
+    Stage(name="route canary", done=_weight_set, action=lambda _: SetWeight(weight=0)),
     _settle("settle route"),
 )
 

@@ -95,4 +95,3 @@ class Evidence:
     """Requests that the canary has answered at this step's weight."""
     unavailable: str = ""
     """Why there are no metrics; empty when there are."""
-

@@ -1,0 +1,5 @@
+"""`python -m canary_analyzer.cli`."""
+
+from canary_analyzer.cli.app import main
+
+main()

@@ -1,0 +1,38 @@
+"""`canary-analyzer sandbox`: the mesh in a box."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="A mesh in a box on this machine: Kubernetes API, Envoy, Prometheus and a Flask app.", no_args_is_help=True
+)
+
+
+@app.callback()
+def sandbox() -> None:
+    """Group the sandbox's commands, so that `up` stays a word of its own."""
+
+
+@app.command()
+def up(
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON with the addresses when ready.")] = False,
+    load: Annotated[float, typer.Option(min=0, help="Requests per second of a steady client at the ingress.")] = 0.0,
+    images: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="File that maps images to commands; adds to the known ones."),
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Use this API server instead of the sandbox's own.")
+    ] = None,
+    workload_controller: Annotated[bool, typer.Option(help="Turn off where a kube-controller-manager runs.")] = True,
+) -> None:
+    """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind."""
+    from canary_analyzer.sandbox.up import SandboxOptions, up
+
+    up(
+        SandboxOptions(
+            json=json, load=load, images=images, kubeconfig=kubeconfig, workload_controller=workload_controller
+        )
+    )

@@ -1,0 +1,174 @@
+"""The writes to a cluster; each looks first and is safe to repeat."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from canary_analyzer import routing
+from canary_analyzer.cluster.client import (
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    Cluster,
+    Conflict,
+    Kind,
+)
+from canary_analyzer.cluster.observe import target
+from canary_analyzer.rollout import actions, annotations, sibling
+from canary_analyzer.rollout.phases import Event, next_phase
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.routing import Document
+
+ATTEMPTS = 5
+"""Concurrent edits of one VirtualService that are waited out within a pass; the next pass tries again anyway."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a write is about: the run, and its routes as the user had them."""
+
+    run: Run
+    snapshot: Sequence[Document]
+
+
+def act(cluster: Cluster, action: actions.Action, subject: Subject) -> None:
+    """Carry out one action.
+
+    Raises:
+        Conflict: somebody else wrote in between; decide anew.
+        ClusterError: the API server refused or did not answer.
+    """
+    run = subject.run
+    match action:
+        case actions.CreateCanary(replicas=replicas):
+            create_canary(cluster, run, replicas)
+        case actions.ScaleCanary(replicas=replicas):
+            cluster.merge(DEPLOYMENTS, run.namespace, run.canary, {"spec": {"replicas": replicas}})
+        case actions.SetWeight(weight=weight):
+            edit_routes(cluster, run, lambda live: routing.with_weight(live, target(run), weight))
+        case actions.RestoreRoutes():
+            edit_routes(cluster, run, lambda live: _restored(live, subject))
+        case actions.PatchStable(images=images):
+            patch_stable(cluster, run, dict(images))
+        case actions.DeleteCanary():
+            cluster.delete(DEPLOYMENTS, run.namespace, run.canary)
+        case actions.DeleteCanaryServices():
+            cluster.delete(DESTINATION_RULES, run.namespace, run.canary_service)
+            cluster.delete(SERVICES, run.namespace, run.canary_service)
+        case actions.CloseRequest():
+            close_request(cluster, run)
+
+
+def create_canary(cluster: Cluster, run: Run, replicas: int) -> None:
+    """Make the sibling: first what routes to it, last the Deployment, which is what tells that all is there."""
+    stable = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
+    label = sibling.LabelChange(key=run.label[0], value=run.label[1])
+    service = cluster.get(SERVICES, run.namespace, run.service)
+    _create(cluster, SERVICES, sibling.canary_service(service, label, run.canary_service, stable))
+    rules = cluster.list(DESTINATION_RULES, run.namespace).items
+    rule = routing.canary_destination_rule(rules, target(run))
+    if rule is not None:
+        rule["metadata"]["ownerReferences"] = [sibling.owner_reference(stable)]
+        _create(cluster, DESTINATION_RULES, rule)
+    _create(cluster, DEPLOYMENTS, sibling.canary_deployment(stable, run.images, label, replicas))
+
+
+def abandon(cluster: Cluster, subject: Subject) -> None:
+    """Tidy up after a run whose Deployment was deleted: give its routes back, delete what is left of the canary."""
+    act(cluster, actions.RestoreRoutes(), subject)
+    act(cluster, actions.DeleteCanary(), subject)
+    act(cluster, actions.DeleteCanaryServices(), subject)
+
+
+def edit_routes(cluster: Cluster, run: Run, edit: Callable[[Document], Document]) -> None:
+    """Apply an edit to the run's VirtualServices as they are now; on a concurrent change, to what they have become."""
+    for name in run.virtual_services:
+        _retried(partial(_edit_route, cluster, run.namespace, name, edit))
+
+
+def patch_stable(cluster: Cluster, run: Run, images: dict[str, str]) -> None:
+    """Give stable's containers these images, guarded by the version that was read."""
+    _retried(lambda: _patch_images(cluster, run, images))
+
+
+def _patch_images(cluster: Cluster, run: Run, images: dict[str, str]) -> None:
+    stable = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
+    patch = routing.json_patch(stable, sibling.with_images(stable, images))
+    if patch:
+        cluster.patch(DEPLOYMENTS, run.namespace, run.deployment, patch)
+
+
+def close_request(cluster: Cluster, run: Run) -> None:
+    """Take the consumed trigger away and write the outcome, in one guarded write."""
+    stable = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
+    found = annotations.of(stable)
+    outcome = annotations.status_line(
+        run=run.name, phase=next_phase(run.phase, Event.FINISH), weight=0, verdict=run.verdict, reason=run.reason
+    )
+    taken = dict.fromkeys(consumed(found, run))
+    annotate(cluster, stable, {**taken, annotations.STATUS: outcome})
+
+
+def consumed(found: Mapping[str, str], run: Run) -> list[str]:
+    """Name the annotations that this run has used up; a trigger that was changed in the meantime is a new wish."""
+    spent = {annotations.IMAGE: run.trigger, annotations.ABORT: run.name, annotations.APPROVE: run.name}
+    keys = [key for key, value in spent.items() if found.get(key) == value]
+    return [*keys, annotations.REQUEST] if annotations.IMAGE in keys and annotations.REQUEST in found else keys
+
+
+def annotate(cluster: Cluster, deployment: Document, changes: Mapping[str, str | None]) -> None:
+    """Set annotations (None takes one away), guarded by the version that was read."""
+    metadata = deployment["metadata"]
+    patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": changes}}
+    cluster.merge(DEPLOYMENTS, metadata["namespace"], metadata["name"], patch)
+
+
+def set_status(cluster: Cluster, run: Run) -> None:
+    """Write the status annotation where its phase is not the run's."""
+    stable = cluster.find(DEPLOYMENTS, run.namespace, run.deployment)
+    if stable is None or _said(stable, run):
+        return
+    line = annotations.status_line(
+        run=run.name, phase=run.phase, weight=run.weight, verdict=run.verdict, reason=run.reason
+    )
+    annotate(cluster, stable, {annotations.STATUS: line})
+
+
+def _said(stable: Document, run: Run) -> bool:
+    status = annotations.status_of(stable)
+    return (status.get("run"), status.get("phase")) == (run.name, run.phase)
+
+
+def _restored(live: Document, subject: Subject) -> Document:
+    between = target(subject.run)
+    name = live["metadata"]["name"]
+    snapshot = next(document for document in subject.snapshot if document["metadata"]["name"] == name)
+    weight = routing.canary_weight(live, between)
+    written = routing.with_weight(snapshot, between, weight) if weight is not None else snapshot
+    return routing.restored(live, snapshot, written, between)
+
+
+def _edit_route(cluster: Cluster, namespace: str, name: str, edit: Callable[[Document], Document]) -> None:
+    live = cluster.find(VIRTUAL_SERVICES, namespace, name)
+    if live is None:
+        return
+    patch = routing.json_patch(live, edit(live))
+    if patch:
+        cluster.patch(VIRTUAL_SERVICES, namespace, name, patch)
+
+
+def _retried(write: Callable[[], None]) -> None:
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Conflict):
+            write()
+            return
+    write()
+
+
+def _create(cluster: Cluster, kind: Kind, document: Document) -> None:
+    try:
+        cluster.create(kind, document)
+    except Conflict:
+        return  # an earlier pass made it

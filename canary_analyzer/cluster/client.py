@@ -1,0 +1,255 @@
+"""A thin client for raw documents.
+
+The official client's typed models lose fields that they do not know; what we copy or edit must keep every byte, so
+documents stay JSON. Connection, authentication and proxies are the official client's.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import kubernetes
+import urllib3
+from kubernetes.client.exceptions import ApiException
+
+from canary_analyzer.routing import Document
+
+TIMEOUT = (5.0, 15.0)
+"""Seconds to connect, and to answer."""
+WATCH_SECONDS = 240
+"""The server ends a watch after so long; a network that was cut silently is noticed no later."""
+
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+
+class ClusterError(Exception):
+    """The API server did not do what was asked: the message says what, `status` is the HTTP code (0: no answer)."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotFound(ClusterError):
+    """There is no such object."""
+
+
+class Conflict(ClusterError):
+    """Somebody else wrote in between, or the name is taken: read again and decide again."""
+
+
+class Expired(ClusterError):
+    """The watch's resourceVersion is too old: list again."""
+
+
+ERRORS: Mapping[int, type[ClusterError]] = {404: NotFound, 409: Conflict, 410: Expired}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of namespaced object: its group with version as in `apiVersion`, and its plural."""
+
+    api: str
+    plural: str
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """Return the URL path of one object, of a namespace's collection, or of all namespaces'."""
+        root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{scope}/{self.plural}" + (f"/{name}" if name else "")
+
+
+DEPLOYMENTS = Kind(api="apps/v1", plural="deployments")
+PODS = Kind(api="v1", plural="pods")
+SERVICES = Kind(api="v1", plural="services")
+CONFIGMAPS = Kind(api="v1", plural="configmaps")
+EVENTS = Kind(api="v1", plural="events")
+NETWORK_POLICIES = Kind(api="networking.k8s.io/v1", plural="networkpolicies")
+DISRUPTION_BUDGETS = Kind(api="policy/v1", plural="poddisruptionbudgets")
+VIRTUAL_SERVICES = Kind(api="networking.istio.io/v1", plural="virtualservices")
+DESTINATION_RULES = Kind(api="networking.istio.io/v1", plural="destinationrules")
+AUTHORIZATION_POLICIES = Kind(api="security.istio.io/v1", plural="authorizationpolicies")
+PEER_AUTHENTICATIONS = Kind(api="security.istio.io/v1", plural="peerauthentications")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A collection as it stood at one resourceVersion."""
+
+    items: Sequence[Document]
+    version: str
+
+
+class Cluster:
+    """The Kubernetes API as raw documents. Safe to use from several threads."""
+
+    def __init__(self, api: kubernetes.client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    def connect(cls, kubeconfig: Path | None) -> Self:
+        """Connect by a kubeconfig file, or from inside a cluster where none is given.
+
+        Raises:
+            ClusterError: neither can be loaded.
+        """
+        configuration = kubernetes.client.Configuration()
+        try:
+            if kubeconfig is not None:
+                kubernetes.config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+            else:
+                kubernetes.config.load_incluster_config(client_configuration=configuration)
+        except kubernetes.config.ConfigException as error:
+            where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster configuration"
+            raise ClusterError(f"{where}: {error}; give a kubeconfig file with --kubeconfig") from error
+        configuration.connection_pool_maxsize = 32
+        return cls(kubernetes.client.ApiClient(configuration))
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Document:
+        """Return one object.
+
+        Raises:
+            NotFound: there is none.
+            ClusterError: any other failure.
+        """
+        return self._call(_Request(method="GET", path=kind.path(namespace, name)))
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Document | None:
+        """Return one object, or None where there is none."""
+        try:
+            return self.get(kind, namespace, name)
+        except NotFound:
+            return None
+
+    def list(self, kind: Kind, namespace: str = "", labels: str = "") -> Listing:
+        """Return the objects of a namespace (of all, without one) that a label selector chooses."""
+        found = self._call(
+            _Request(method="GET", path=kind.path(namespace), query=[("labelSelector", labels)] if labels else [])
+        )
+        return Listing(items=found.get("items") or [], version=found["metadata"].get("resourceVersion", ""))
+
+    def create(self, kind: Kind, document: Document) -> Document:
+        """Create an object.
+
+        Raises:
+            Conflict: the name is taken.
+        """
+        return self._call(_Request(method="POST", path=kind.path(document["metadata"]["namespace"]), body=document))
+
+    def replace(self, kind: Kind, document: Document) -> Document:
+        """Write a whole object; its resourceVersion guards against concurrent change.
+
+        Raises:
+            Conflict: somebody else wrote in between.
+        """
+        metadata = document["metadata"]
+        return self._call(
+            _Request(method="PUT", path=kind.path(metadata["namespace"], metadata["name"]), body=document)
+        )
+
+    def merge(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
+        """Apply a JSON merge patch; put a resourceVersion in it to guard it."""
+        return self._call(_Request(method="PATCH", path=kind.path(namespace, name), body=patch, content_type=MERGE))
+
+    def patch(self, kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Document:
+        """Apply a JSON Patch.
+
+        Raises:
+            Conflict: a `test` failed (the API server answers 422 to that) or somebody else wrote in between.
+        """
+        try:
+            return self._call(
+                _Request(method="PATCH", path=kind.path(namespace, name), body=operations, content_type=JSON_PATCH)
+            )
+        except ClusterError as error:
+            if error.status == 422:
+                raise Conflict(str(error), error.status) from error
+            raise
+
+    def delete(self, kind: Kind, namespace: str, name: str) -> None:
+        """Delete an object with all that it owns; deleting what is gone already is fine."""
+        try:
+            self._call(
+                _Request(method="DELETE", path=kind.path(namespace, name), body={"propagationPolicy": "Background"})
+            )
+        except NotFound:
+            return
+
+    def watch(self, kind: Kind, version: str, namespace: str = "") -> Iterator[tuple[str, Document]]:
+        """Yield (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object) until the server ends the watch.
+
+        Raises:
+            Expired: the resourceVersion is too old.
+            ClusterError: the connection broke.
+        """
+        query = [
+            ("watch", "true"),
+            ("resourceVersion", version),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", str(WATCH_SECONDS)),
+        ]
+        request = _Request(method="GET", path=kind.path(namespace), query=query)
+        response = self._send(request, (TIMEOUT[0], WATCH_SECONDS + 10.0)).response
+        try:
+            yield from _events(response)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise ClusterError(f"watching {kind.plural}: {error}") from error
+        finally:
+            response.close()
+
+    def _call(self, request: "_Request") -> Document:
+        response = self._send(request, TIMEOUT)
+        response.read()
+        document: Document = json.loads(response.data)
+        return document
+
+    def _send(self, request: "_Request", timeout: tuple[float, float]) -> Any:
+        serialized = self._api.param_serialize(
+            request.method,
+            request.path,
+            query_params=list(request.query),
+            header_params={"Accept": "application/json", "Content-Type": request.content_type},
+            body=request.body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = self._api.call_api(*serialized, _request_timeout=timeout)
+        except (ApiException, urllib3.exceptions.HTTPError) as error:
+            raise ClusterError(f"{request.method} {request.path}: {error}") from error
+        if response.status >= 300:
+            response.read()
+            raise _refusal(request, response)
+        return response
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    method: str
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    body: object = None
+    content_type: str = "application/json"
+
+
+def _refusal(request: _Request, response: Any) -> ClusterError:
+    try:
+        message = json.loads(response.data).get("message", "")
+    except (ValueError, AttributeError):
+        message = ""
+    kind = ERRORS.get(response.status, ClusterError)
+    return kind(f"{request.method} {request.path}: {response.status} {message or response.reason}", response.status)
+
+
+def _events(response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]]:
+    buffer = b""
+    for chunk in response.stream(None, decode_content=True):
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in filter(None, lines):
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                status = event["object"]
+                raise ERRORS.get(status.get("code", 0), ClusterError)(f"watch: {status.get('message')}")
+            yield event["type"], event["object"]

@@ -1,0 +1,60 @@
+"""Kubernetes Events: what `kubectl describe deployment` tells about a canary."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from canary_analyzer.cluster.client import EVENTS, Cluster, Conflict
+from canary_analyzer.routing import Document
+
+COMPONENT = "canary-analyzer"
+MESSAGE_LENGTH = 1024
+"""The API server refuses longer messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One Event to be; `at` (seconds since the epoch) and the text make its name, so that a repeat is no second Event."""
+
+    reason: str
+    message: str
+    at: float
+    warning: bool = False
+
+
+def emit(cluster: Cluster, about: Mapping[str, Any], notice: Notice) -> None:
+    """Write an Event about a Deployment, given its name, namespace and uid; one that is there already is fine."""
+    try:
+        cluster.create(EVENTS, _event(about, notice))
+    except Conflict:
+        return
+
+
+def _event(about: Mapping[str, Any], notice: Notice) -> Document:
+    identity = f"{about.get('uid')}{notice.at}{notice.message}".encode()
+    time = datetime.fromtimestamp(notice.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{about['name'][:200]}.{hashlib.sha256(identity).hexdigest()[:16]}",
+            "namespace": about["namespace"],
+        },
+        "involvedObject": {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "name": about["name"],
+            "namespace": about["namespace"],
+            "uid": about.get("uid", ""),
+        },
+        "type": "Warning" if notice.warning else "Normal",
+        "reason": notice.reason,
+        "message": notice.message[:MESSAGE_LENGTH],
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }

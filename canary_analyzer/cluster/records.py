@@ -1,0 +1,113 @@
+"""Run records: one ConfigMap per run, owned by the Deployment, so that they go when it goes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
+from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.sibling import owner_reference
+from canary_analyzer.routing import Document
+
+DEPLOYMENT_LABEL = "canary-analyzer.io/deployment"
+ACTIVE_LABEL = "canary-analyzer.io/active"
+KEPT = 10
+RUN_KEY = "run.json"
+ROUTES_KEY = "routes.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A run with the routes as the user had them, and the resourceVersion that guards the next write."""
+
+    run: Run
+    routes: Sequence[Document]
+    version: str
+
+
+def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
+    """Return a run's record, or None where it is gone (its Deployment was deleted)."""
+    document = cluster.find(CONFIGMAPS, namespace, RUN_PREFIX + name)
+    return _parse(document) if document is not None else None
+
+
+def of_deployment(cluster: Cluster, namespace: str, deployment: str) -> tuple[Record, ...]:
+    """Return a Deployment's records, oldest first."""
+    found = cluster.list(CONFIGMAPS, namespace, f"{DEPLOYMENT_LABEL}={_label(deployment)}")
+    records = (_parse(document) for document in found.items)
+    return tuple(sorted((r for r in records if r.run.deployment == deployment), key=lambda r: number_of(r.run)))
+
+
+def active(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
+    """Return the records of all runs of a namespace (of all, for "") that have not ended."""
+    return tuple(_parse(document) for document in cluster.list(CONFIGMAPS, namespace, f"{ACTIVE_LABEL}=true").items)
+
+
+def create(cluster: Cluster, run: Run, deployment: Document, routes: Sequence[Document]) -> Record:
+    """Write a new run's record.
+
+    Raises:
+        Conflict: a run of this number exists; somebody else consumed the trigger.
+    """
+    document = _document(run, routes)
+    document["metadata"]["ownerReferences"] = [owner_reference(deployment)]
+    return _parse(cluster.create(CONFIGMAPS, document))
+
+
+def save(cluster: Cluster, record: Record) -> Record:
+    """Write the run into its record and return the record as it stands.
+
+    Raises:
+        Conflict: somebody else wrote it in between.
+    """
+    document = _document(record.run, record.routes)
+    patch = {
+        "metadata": {"labels": document["metadata"]["labels"], "resourceVersion": record.version},
+        "data": {RUN_KEY: document["data"][RUN_KEY]},
+    }
+    name = document["metadata"]["name"]
+    saved = cluster.merge(CONFIGMAPS, record.run.namespace, name, patch)
+    return replace(record, version=saved["metadata"]["resourceVersion"])
+
+
+def prune(cluster: Cluster, records: Sequence[Record]) -> None:
+    """Delete all but the newest ended records of one Deployment."""
+    ended = [record.run for record in records if record.run.ended]
+    for run in ended[:-KEPT]:
+        cluster.delete(CONFIGMAPS, run.namespace, RUN_PREFIX + run.name)
+
+
+def number_of(run: Run) -> int:
+    """Return the run's number, counted per Deployment."""
+    return int(run.name.removeprefix(run_name(run.deployment, 0)[:-1]))
+
+
+def _document(run: Run, routes: Sequence[Document]) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": RUN_PREFIX + run.name,
+            "namespace": run.namespace,
+            "labels": {
+                "app.kubernetes.io/managed-by": "canary-analyzer",
+                DEPLOYMENT_LABEL: _label(run.deployment),
+                ACTIVE_LABEL: "false" if run.ended else "true",
+            },
+        },
+        "data": {RUN_KEY: run.model_dump_json(), ROUTES_KEY: json.dumps(list(routes))},
+    }
+
+
+def _parse(document: Document) -> Record:
+    return Record(
+        run=Run.model_validate_json(document["data"][RUN_KEY]),
+        routes=json.loads(document["data"][ROUTES_KEY]),
+        version=document["metadata"]["resourceVersion"],
+    )
+
+
+def _label(deployment: str) -> str:
+    """Return the name as a label value (at most 63 characters); readers compare the whole name once more."""
+    return deployment[:63].rstrip("-.")

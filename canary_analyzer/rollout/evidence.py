@@ -1,0 +1,141 @@
+"""From counts per interval to what a decision needs: the verdict, the observed share, the requests of this step.
+
+`Progress` is a cache, not the truth: after a restart it is made again from the run's record and Prometheus.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, floor
+
+from canary_analyzer import analysis
+from canary_analyzer.analysis import JudgeState, Tick, Verdict
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.view import Evidence, Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The requests of one interval of the tick grid, in seconds since the epoch."""
+
+    since: float
+    until: float
+    tick: Tick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Requests and errors of both arms that have counted so far."""
+
+    canary_requests: int = 0
+    canary_errors: int = 0
+    baseline_requests: int = 0
+    baseline_errors: int = 0
+
+    def plus(self, tick: Tick) -> "Totals":
+        """Return the totals with one tick added."""
+        return Totals(
+            canary_requests=self.canary_requests + tick.canary.requests,
+            canary_errors=self.canary_errors + tick.canary.errors,
+            baseline_requests=self.baseline_requests + tick.baseline.requests,
+            baseline_errors=self.baseline_errors + tick.baseline.errors,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the samples of a run have been read, and what came of them."""
+
+    until: float
+    """The last boundary of the tick grid that was read."""
+    judge: JudgeState | None = None
+    edges_ms: tuple[float, ...] = ()
+    """Upper edges of the latency buckets that the judge counts in."""
+    unavailable: str = ""
+    """Why the last attempt to read failed; empty where it did not."""
+    newest: Counted | None = None
+    """The newest interval in which there was a request."""
+    step_since: float = 0.0
+    step_requests: int = 0
+    totals: Totals = Totals()
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The judge's word; None before the first tick that counts."""
+        return analysis.verdict(self.judge) if self.judge is not None else None
+
+    def without_metrics(self, reason: str) -> "Progress":
+        """Return the progress, stuck for that reason."""
+        return replace(self, unavailable=reason)
+
+
+def fresh(run: Run) -> Progress:
+    """Return the progress of a run of which nothing has been read yet."""
+    return Progress(until=_grid(run.started, run.policy.tick_seconds))
+
+
+def boundaries(progress: Progress, run: Run, now: float) -> tuple[float, ...]:
+    """Return the boundaries of the tick grid from the last one read up to now, both ends included, in seconds.
+
+    The grid is the same for all runs of one tick length, so that one query can serve them all.
+    """
+    tick = run.policy.tick_seconds
+    first, last = round(progress.until / tick), floor(now / tick)
+    return tuple(index * tick for index in range(first, last + 1))
+
+
+def _grid(at: float, tick: float) -> float:
+    return floor(at / tick) * tick
+
+
+def absorb(progress: Progress, run: Run, counted: Sequence[Counted], edges_ms: tuple[float, ...]) -> Progress:
+    """Return the progress after some more intervals; only those inside the run's windows are judged."""
+    for interval in counted:
+        progress = _absorb_one(progress, run, interval, edges_ms)
+    return progress
+
+
+def _absorb_one(progress: Progress, run: Run, interval: Counted, edges_ms: tuple[float, ...]) -> Progress:
+    tick = interval.tick
+    moved = replace(progress, until=interval.until, unavailable="")
+    if tick.canary.requests + tick.baseline.requests > 0:
+        moved = replace(moved, newest=interval)
+    window = next((w for w in run.windows if _inside(interval, w.since, w.until)), None)
+    if window is None:
+        return moved
+    carried = progress.step_requests if progress.step_since == window.since else 0
+    judge = progress.judge if progress.judge is not None else analysis.start(run.policy.analysis, edges_ms)
+    return replace(
+        moved,
+        judge=analysis.advance(judge, tick),
+        edges_ms=edges_ms,
+        step_since=window.since,
+        step_requests=carried + tick.canary.requests,
+        totals=progress.totals.plus(tick),
+    )
+
+
+def _inside(interval: Counted, since: float, until: float | None) -> bool:
+    return since <= interval.since and (until is None or interval.until <= until)
+
+
+def evidence(progress: Progress, run: Run) -> Evidence:
+    """Return what the decision may know: nothing of the data plane while there are no metrics."""
+    current = bool(run.windows) and run.windows[-1].until is None and progress.step_since == run.windows[-1].since
+    return Evidence(
+        verdict=progress.verdict,
+        share=None if progress.unavailable else _share(progress, run),
+        step_requests=progress.step_requests if current else 0,
+        unavailable=progress.unavailable,
+    )
+
+
+def _share(progress: Progress, run: Run) -> Share | None:
+    """Return the share in the newest interval that began after the run's stage did; None until one is complete."""
+    tick = run.policy.tick_seconds
+    if progress.until < ceil(run.stage_since / tick) * tick + tick:
+        return None
+    newest = progress.newest
+    if newest is None or newest.since < run.stage_since:
+        return Share(canary=0, total=0)
+    canary = newest.tick.canary.requests
+    return Share(canary=canary, total=canary + newest.tick.baseline.requests)

@@ -1,0 +1,1 @@
+"""The long-running service: it watches Deployments and takes each run forward, one pass at a time."""

@@ -1,0 +1,82 @@
+"""From an annotated Deployment to a run: accept it, refuse it with every reason, or take an echo away."""
+
+from collections.abc import Mapping
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.act import annotate
+from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, Conflict
+from canary_analyzer.cluster.events import Notice, emit
+from canary_analyzer.cluster.observe import surroundings
+from canary_analyzer.cluster.records import Record
+from canary_analyzer.rollout import annotations, plan, sibling
+from canary_analyzer.rollout.decide import begin
+from canary_analyzer.rollout.intake import Intent, Seen, assess
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.policy import RolloutPolicy
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.routing import Document
+
+ECHO = (
+    "the annotation image came back together with an older pod template (kubectl rollout undo?) and was taken away: "
+    "no canary was started; annotate again to start one"
+)
+
+
+def seen(deployment: Document) -> Seen:
+    """Return what matters of a Deployment when it is looked at again later."""
+    return Seen.of(deployment, sibling.template_hash(deployment))
+
+
+def take_in(
+    cluster: Cluster, deployment: Document, before: Seen | None, profiles: Mapping[str, RolloutPolicy], now: float
+) -> Record | None:
+    """Return the record of the run that the Deployment's annotations start, if they do.
+
+    Args:
+        cluster: where to write.
+        deployment: as it is now; it has no active run.
+        before: how it looked when it was last seen; None where nobody watched.
+        profiles: policies by name.
+        now: seconds since the epoch.
+    """
+    if annotations.of(deployment).get(annotations.IMAGE) is None:
+        return None
+    metadata = deployment["metadata"]
+    past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
+    intent = assess(before, seen(deployment), [record.run for record in past])
+    if intent is Intent.ECHO:
+        _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
+        return None
+    try:
+        number = 1 + max((records.number_of(record.run) for record in past), default=0)
+        run = plan.plan(deployment, surroundings(cluster, deployment), profiles, number, now)
+    except plan.Refused as refused:
+        _refuse(cluster, deployment, str(refused), now)
+        return None
+    records.prune(cluster, past)
+    return _accept(cluster, deployment, run, now)
+
+
+def _accept(cluster: Cluster, deployment: Document, run: Run, now: float) -> Record | None:
+    routes = [cluster.get(VIRTUAL_SERVICES, run.namespace, name) for name in run.virtual_services]
+    try:
+        return records.create(cluster, begin(run, now), deployment, routes)
+    except Conflict:
+        return None  # another replica has taken this request in
+
+
+def _refuse(cluster: Cluster, deployment: Document, reason: str, now: float) -> None:
+    status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)
+    message = f"no canary was started and nothing was changed: {reason}"
+    _end(cluster, deployment, Notice(reason="CanaryRefused", message=message, at=now, warning=True), status)
+
+
+def _end(cluster: Cluster, deployment: Document, notice: Notice, status: str | None = None) -> None:
+    """Take the request away and say why; first the Event, so that a crash in between repeats it and loses nothing."""
+    emit(cluster, deployment["metadata"], notice)
+    changes: dict[str, str | None] = {annotations.IMAGE: None}
+    if annotations.REQUEST in annotations.of(deployment):
+        changes[annotations.REQUEST] = None
+    if status is not None:
+        changes[annotations.STATUS] = status
+    annotate(cluster, deployment, changes)

@@ -1,0 +1,188 @@
+"""All active runs: one APScheduler job for each, passes as often as its stage needs."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.base import BaseScheduler
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.client import DEPLOYMENTS, ClusterError, Conflict
+from canary_analyzer.cluster.records import Record
+from canary_analyzer.rollout.evidence import fresh
+from canary_analyzer.rollout.intake import Seen
+from canary_analyzer.rollout.phases import RAMPING, Phase
+from canary_analyzer.rollout.policy import RolloutPolicy
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.stages import ANALYSE
+from canary_analyzer.service.intake import take_in
+from canary_analyzer.service.reconcile import Active, Ports, reconcile
+from canary_analyzer.service.samples import pair
+from canary_analyzer.service.telemetry import Telemetry
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 1.0
+"""Between two looks at a cluster that is on its way to where we want it."""
+RETRY_SECONDS = 2.0
+SAMPLE_LAG = 0.1
+"""Seconds after a tick's end before it is read, so that its last scrape has been stored."""
+
+Key = tuple[str, str]
+"""Namespace and name of a stable Deployment."""
+
+
+class Rollouts:
+    """The active runs by Deployment. Safe to use from several threads; each run has at most one pass at a time."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        telemetry: Telemetry,
+        scheduler: BaseScheduler,
+        profiles: Mapping[str, RolloutPolicy],
+    ) -> None:
+        self._ports = ports
+        self._telemetry = telemetry
+        self._scheduler = scheduler
+        self._profiles = profiles
+        self._lock = Lock()
+        self._active: dict[Key, Active] = {}
+
+    def add(self, record: Record) -> None:
+        """Take a run up, new or found after a restart; one that is known already stays as it is."""
+        key = (record.run.namespace, record.run.deployment)
+        with self._lock:
+            if key in self._active:
+                return
+            self._active[key] = Active(record=record, progress=fresh(record.run))
+        log.info("run taken up", namespace=key[0], deployment=key[1], run=record.run.name, phase=record.run.phase)
+        self._schedule(key, self._ports.clock())
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether the Deployment has an active run."""
+        with self._lock:
+            return key in self._active
+
+    def wake(self, key: Key) -> None:
+        """Run the Deployment's next pass now: a user wants something."""
+        self._schedule(key, self._ports.clock())
+
+    def request(self, key: Key, before: Seen | None, wait: float = 0.0) -> None:
+        """Look whether a Deployment without a run asks for one, and start it.
+
+        Args:
+            key: the Deployment.
+            before: how it looked when it was last seen; None where nobody watched.
+            wait: seconds until then.
+        """
+        self._job("intake", self._take_in, [key, before], self._ports.clock() + wait)
+
+    def _schedule(self, key: Key, at: float) -> None:
+        self._job("run", self._pass, [key], at)
+
+    def _job(self, kind: str, work: Callable[..., None], args: list[Any], at: float) -> None:
+        """Do some work on a Deployment at a time (seconds since the epoch); a later call replaces an earlier one."""
+        self._scheduler.add_job(
+            work,
+            "date",
+            run_date=datetime.fromtimestamp(at, UTC),
+            args=args,
+            id="/".join((kind, *args[0])),
+            replace_existing=True,
+        )
+
+    def _take_in(self, key: Key, before: Seen | None) -> None:
+        """Read the Deployment anew and start its run; on trouble with the API server, again a little later."""
+        cluster = self._ports.cluster
+        with structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
+            try:
+                deployment = cluster.find(DEPLOYMENTS, *key)
+                if deployment is None or key in self:
+                    return
+                record = take_in(cluster, deployment, before, self._profiles, self._ports.clock())
+            except ClusterError as error:
+                log.warning("the request could not be taken in, trying again", error=str(error))
+                self.request(key, before, RETRY_SECONDS)
+                return
+        if record is not None:
+            self.add(record)
+
+    def _pass(self, key: Key) -> None:
+        with self._lock:
+            active = self._active.get(key)
+        if active is None:
+            return  # woken in the moment of its end
+        run = active.run
+        with structlog.contextvars.bound_contextvars(
+            namespace=run.namespace, deployment=run.deployment, run=run.name, step=run.step
+        ):
+            following, wait = self._attempt(active)
+        with self._lock:
+            if following is None:
+                del self._active[key]
+            else:
+                self._active[key] = following
+        self._telemetry.show(key, following)
+        if following is not None:
+            self._schedule(key, self._ports.clock() + wait)
+        else:
+            # The user may have asked for the next canary while this one was being tidied away.
+            self.request(key, before_next(run))
+
+    def _attempt(self, active: Active) -> tuple[Active | None, float]:
+        """Run one pass; whatever goes wrong, the next one tries again."""
+        try:
+            following = reconcile(self._ports, active)
+        except Conflict as error:
+            log.info("somebody else wrote, reading again", error=str(error))
+            return self._reloaded(active), 0.0
+        except ClusterError as error:
+            log.warning("pass failed, trying again", error=str(error))
+            return active, RETRY_SECONDS
+        except Exception:
+            log.exception("pass failed by a defect of ours, trying again")
+            return active, RETRY_SECONDS
+        if following is None:
+            log.warning("the Deployment is gone, its run ends with it")
+            return None, 0.0
+        _log_changes(active.run, following.run)
+        if following.run.ended:
+            self._ended(following.run)
+            return None, 0.0
+        return following, delay(following.run, self._ports.clock())
+
+    def _ended(self, run: Run) -> None:
+        self._telemetry.count(run)
+        self._ports.reader.forget(pair(run))
+
+    def _reloaded(self, active: Active) -> Active:
+        try:
+            record = records.load(self._ports.cluster, active.run.namespace, active.run.name)
+        except ClusterError:
+            return active
+        return Active(record=record, progress=active.progress, view=active.view) if record else active
+
+
+def before_next(run: Run) -> Seen | None:
+    """Return how stable looked when an aborted run began, so that an undo during the run is told from a wish."""
+    if run.phase is not Phase.ABORTING:
+        return None
+    return Seen(image=run.trigger, request=run.request, template=run.stable_template)
+
+
+def delay(run: Run, now: float) -> float:
+    """Return the seconds until the next pass: the next tick while samples are gathered, else soon."""
+    tick = run.policy.tick_seconds
+    next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
+    gathering = run.phase in RAMPING and run.stage == ANALYSE.name
+    return next_tick if gathering else min(next_tick, POLL_SECONDS)
+
+
+def _log_changes(before: Run, after: Run) -> None:
+    for moment in after.timeline:
+        if moment not in before.timeline:
+            log.info(moment.text, phase=moment.phase, weight=moment.weight)

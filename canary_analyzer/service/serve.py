@@ -1,0 +1,65 @@
+"""The whole service, put together and run until it is told to stop."""
+
+import signal
+import threading
+import time
+from datetime import UTC
+from pathlib import Path
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from prometheus_client import CollectorRegistry
+
+from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.metrics import PrometheusReader, ReaderSettings, SampleReader
+from canary_analyzer.service import http, logs
+from canary_analyzer.service.reconcile import Ports
+from canary_analyzer.service.rollouts import Rollouts
+from canary_analyzer.service.settings import ServiceSettings
+from canary_analyzer.service.telemetry import Telemetry
+from canary_analyzer.service.watcher import Watcher
+
+log = structlog.get_logger()
+
+
+def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
+    """Run until SIGTERM or SIGINT; the pass in hand is finished first.
+
+    Raises:
+        ClusterError: the kubeconfig cannot be used.
+    """
+    logs.configure()
+    ports = Ports(cluster=Cluster.connect(kubeconfig), reader=_reader(settings), clock=time.time)
+    registry = CollectorRegistry()
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(settings.workers)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone=UTC,
+    )
+    rollouts = Rollouts(ports, Telemetry(registry), scheduler, settings.profiles)
+    watchers = [Watcher(namespace, ports.cluster, rollouts) for namespace in settings.namespaces or ("",)]
+    server = http.serve(
+        settings.http.host, settings.http.port, registry, lambda: all(w.synced.is_set() for w in watchers)
+    )
+    told_to_stop = _on_signal()
+    scheduler.start()
+    for watcher in watchers:
+        threading.Thread(target=watcher.run, name="watch", daemon=True).start()
+    log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
+    told_to_stop.wait()
+    log.info("stopping after the passes in hand; runs go on with the next start")
+    scheduler.shutdown(wait=True)
+    server.shutdown()
+
+
+def _reader(settings: ServiceSettings) -> SampleReader:
+    prometheus = PrometheusReader(settings.prometheus.url, timeout_seconds=settings.prometheus.timeout_seconds)
+    return SampleReader(prometheus, ReaderSettings(staleness=settings.prometheus.staleness_seconds))
+
+
+def _on_signal() -> threading.Event:
+    told_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    return told_to_stop

@@ -1,0 +1,69 @@
+"""Deployments as they change: whose annotation asks for a canary, and which runs an earlier process left behind."""
+
+from threading import Event
+
+import structlog
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, ClusterError, Expired
+from canary_analyzer.rollout import annotations
+from canary_analyzer.routing import Document
+from canary_analyzer.service.intake import seen
+from canary_analyzer.service.rollouts import Key, Rollouts
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 2.0
+
+
+class Watcher:
+    """Watches the Deployments of one namespace, or of all (""); lists again whenever the watch breaks.
+
+    `synced` is set once the first list has been worked through.
+    """
+
+    def __init__(self, namespace: str, cluster: Cluster, rollouts: Rollouts) -> None:
+        self._namespace = namespace
+        self._cluster = cluster
+        self._rollouts = rollouts
+        self._seen: dict[Key, Document] = {}
+        self.synced = Event()
+
+    def run(self) -> None:
+        """Watch for ever; meant for a daemon thread."""
+        while True:
+            try:
+                self._follow()
+            except Expired:
+                log.info("watch expired, listing again")
+            except ClusterError as error:
+                log.warning("the API server does not answer, trying again", error=str(error))
+                Event().wait(RETRY_SECONDS)
+
+    def _follow(self) -> None:
+        cluster = self._cluster
+        for record in records.active(cluster, self._namespace):
+            self._rollouts.add(record)
+        listing = cluster.list(DEPLOYMENTS, self._namespace)
+        for deployment in listing.items:
+            self._look_at(deployment)
+        self.synced.set()
+        for kind, deployment in cluster.watch(DEPLOYMENTS, listing.version, self._namespace):
+            if kind == "DELETED":
+                self._seen.pop(_key(deployment), None)
+            elif kind in ("ADDED", "MODIFIED"):
+                self._look_at(deployment)
+
+    def _look_at(self, deployment: Document) -> None:
+        """Wake the Deployment's run where a wish has changed; take a request in where there is no run."""
+        key = _key(deployment)
+        before, self._seen[key] = self._seen.get(key), deployment
+        if key in self._rollouts:
+            if before is None or annotations.wishes_of(before) != annotations.wishes_of(deployment):
+                self._rollouts.wake(key)
+        elif annotations.IMAGE in annotations.of(deployment):
+            self._rollouts.request(key, seen(before) if before is not None else None)
+
+
+def _key(deployment: Document) -> Key:
+    return deployment["metadata"]["namespace"], deployment["metadata"]["name"]
