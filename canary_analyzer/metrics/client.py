@@ -17,7 +17,7 @@ from canary_analyzer.analysis.counters import Series
 RETRIES = Retry(total=1, connect=1, read=False, status=0, backoff_factor=0)
 
 
-class MetricsUnavailable(Exception):  # noqa: N818 - it names a state of the world, which may pass
+class MetricsUnavailable(Exception):
     """Prometheus gave no answer that can be trusted; `reason` says why, for the person who reads the status."""
 
     def __init__(self, reason: str):
