@@ -62,9 +62,9 @@ def governed(document: Document, target: Target) -> Iterator[tuple[int, Route, l
 
 
 def weights_of(route: Route) -> list[int]:
-    """Weights as Istio reads them: a single destination without weight has all, one among several has none."""
-    if len(route) == 1 and "weight" not in route[0]:
-        return [100]
+    """Weights as Istio reads them, where 0 and none are the same: all for a single destination, nothing among several."""
+    if len(route) == 1:
+        return [route[0].get("weight") or 100]
     return [item.get("weight") or 0 for item in route]
 
 

@@ -35,7 +35,7 @@ class Problem:
 
 
 class Unroutable(Exception):
-    """The routes to the stable Service cannot be edited safely; `problems` names every obstacle, not only the first."""
+    """The routes to the stable Service cannot be edited safely; `problems` names every obstacle, not just the first."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)

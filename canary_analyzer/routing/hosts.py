@@ -1,8 +1,8 @@
 """Which Service a host in a VirtualService or DestinationRule means.
 
-Istio's rule (`ResolveShortnameToFQDN`): a name without a dot belongs to the namespace of the document that it stands in,
-not to the namespace of the Service; a name with a dot is taken as it stands. So `reviews.prod` reaches nothing: it is
-neither short nor the name `reviews.prod.svc.cluster.local` that the Service is registered under.
+Istio's rule (`ResolveShortnameToFQDN`): a name without a dot belongs to the namespace of the document that it stands
+in, not to the namespace of the Service; a name with a dot is taken as it stands. So `reviews.prod` reaches nothing: it
+is neither short nor the name `reviews.prod.svc.cluster.local` that the Service is registered under.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def service_of(host: object, namespace: str) -> ServiceName | None:
 
 
 def is_half_qualified(host: object, service: ServiceName) -> bool:
-    """Whether somebody meant `service` by `host`, in a form (`name.namespace`, `name.namespace.svc`) Istio does not resolve."""
+    """Whether `host` means `service` in a form that Istio does not resolve: `name.namespace`, `name.namespace.svc`."""
     return host in (f"{service.name}.{service.namespace}", f"{service.name}.{service.namespace}.svc")
 
 

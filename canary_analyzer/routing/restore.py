@@ -2,9 +2,9 @@
 
 from copy import deepcopy
 
-from canary_analyzer.routing.destinations import Route, entries, governed, route_of, weights_of
+from canary_analyzer.routing.destinations import Role, Route, entries, governed, route_of, share_of, weights_of
 from canary_analyzer.routing.documents import Document, Target, namespace_of
-from canary_analyzer.routing.weights import returned
+from canary_analyzer.routing.weights import canary_weight, returned, with_weight
 
 
 def restored(live: Document, snapshot: Document, last_written: Document, target: Target) -> Document:
@@ -13,46 +13,68 @@ def restored(live: Document, snapshot: Document, last_written: Document, target:
     Args:
         live: what the API has now; its metadata is kept.
         snapshot: what was there before our first write.
-        last_written: what our last write left there.
+        last_written: what our last write left there, as far as the record knows. A process that is killed between a
+            write and its record leaves it one step behind; that does no harm.
         target: the pair of Services.
 
-    If the spec is still the one we wrote, the snapshot's spec comes back exactly, key order included. Otherwise only our
-    destination is taken out. Where somebody edited a route but not its weights, the weights (and their absence) are the
-    snapshot's again; where somebody changed weights or destinations, the canary's weight goes back to stable.
+    If the spec is the snapshot with our last weights in it, the snapshot's spec comes back exactly, key order included.
+    Otherwise others may have edited it, before or after our last write: their edits stay and only our destination goes.
+    In a route where the share of stable and canary together and those of the others are still the ones that we left,
+    the snapshot's weights (and their absence) come back; where they are not, the canary's weight goes to stable.
     """
-    if live.get("spec") == last_written.get("spec"):
+    written = with_weight(snapshot, target, canary_weight(last_written, target) or 0)
+    if live.get("spec") == written.get("spec"):
         return live | {"spec": deepcopy(snapshot.get("spec"))}
     result = deepcopy(live)
     namespace = namespace_of(live, target.namespace)
-    for index, route, _ in governed(live, target):
-        origin = _origin(index, live, last_written)
-        if origin is None or origin >= len(entries(snapshot)):
-            result["spec"]["http"][index]["route"] = returned(route, namespace, target)
-        else:
-            result["spec"]["http"][index]["route"] = _reweighted(route, route_of(entries(snapshot)[origin]))
+    for index, route, roles in governed(live, target):
+        if Role.CANARY in roles:
+            original = _original(index, live, snapshot, written, target)
+            back = returned(route, namespace, target) if original is None else _reweighted(route, original)
+            result["spec"]["http"][index]["route"] = back
     return result
 
 
-def _origin(index: int, live: Document, last_written: Document) -> int | None:
-    """Position in `last_written` of the entry that `live` has at `index`, if nobody moved its weights or destinations."""
-    entry, written = entries(live)[index], entries(last_written)
-    shape = _shape(route_of(entry))
-    same = [i for i, other in enumerate(written) if _shape(route_of(other)) == shape]
-    same.sort(key=lambda i: (written[i] != entry, written[i].get("name") != entry.get("name"), abs(i - index)))
-    return same[0] if same else None
+def _original(index: int, live: Document, snapshot: Document, written: Document, target: Target) -> Route | None:
+    """The snapshot's route from which we made the one that `live` has at `index`; None: others moved its weights.
+
+    Entries may have been inserted or removed since. Among those whose shares agree, one that is otherwise equal is
+    preferred, then one of the same name, then the one of the same rank among them.
+    """
+    before, ours, current = entries(snapshot), _shares(written, target), _shares(live, target)
+    wanted = current[index]
+    same = [i for i, shares in ours.items() if shares == wanted and len(route_of(before[i])) + 1 == len(wanted[0])]
+    if not same:
+        return None
+    rank = [i for i in current if current[i] == wanted].index(index)
+    entry = entries(live)[index]
+    best = min(range(len(same)), key=lambda k: (*_unlikeness(entry, entries(written)[same[k]]), abs(k - rank)))
+    return route_of(before[same[best]])
 
 
-def _shape(route: Route) -> list[tuple[object, int]]:
-    hosts = ((item.get("destination") or {}).get("host") for item in route)
-    return list(zip(hosts, weights_of(route), strict=True))
+def _shares(document: Document, target: Target) -> dict[int, tuple[list[Role], list[int]]]:
+    """By position of the entry: roles, and weights with that of both arms taken as one."""
+    found = {}
+    for index, route, roles in governed(document, target):
+        weights = weights_of(route)
+        foreign = [weight for weight, role in zip(weights, roles, strict=True) if role is Role.FOREIGN]
+        found[index] = (roles, [share_of(weights, roles), *foreign])
+    return found
+
+
+def _unlikeness(one: Document, other: Document) -> tuple[bool, bool, bool]:
+    unlike_outside = one | {"route": None} != other | {"route": None}
+    unlike_inside = _unweighted(one) != _unweighted(other)
+    return unlike_outside or unlike_inside, unlike_outside, one.get("name") != other.get("name")
+
+
+def _unweighted(entry: Document) -> Route:
+    return [{key: value for key, value in item.items() if key != "weight"} for item in route_of(entry)]
 
 
 def _reweighted(route: Route, original: Route) -> Route:
-    """Our destination stood behind the original ones: the first destinations are theirs."""
-    kept = deepcopy(route[: len(original)])
+    """`route` without our destination, which stands last, and with the original weights."""
+    kept = deepcopy(route[:-1])
     for item, before in zip(kept, original, strict=True):
-        if "weight" in before:
-            item["weight"] = before["weight"]
-        else:
-            item.pop("weight", None)
+        item.pop("weight", None) if "weight" not in before else item.update(weight=before["weight"])
     return kept
