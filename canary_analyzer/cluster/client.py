@@ -139,17 +139,6 @@ class Cluster:
         """
         return self._call(_Request(method="POST", path=kind.path(document["metadata"]["namespace"]), body=document))
 
-    def replace(self, kind: Kind, document: Document) -> Document:
-        """Write a whole object; its resourceVersion guards against concurrent change.
-
-        Raises:
-            Conflict: somebody else wrote in between.
-        """
-        metadata = document["metadata"]
-        return self._call(
-            _Request(method="PUT", path=kind.path(metadata["namespace"], metadata["name"]), body=document)
-        )
-
     def merge(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
         """Apply a JSON merge patch; put a resourceVersion in it to guard it."""
         return self._call(_Request(method="PATCH", path=kind.path(namespace, name), body=patch, content_type=MERGE))

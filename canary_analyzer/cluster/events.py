@@ -16,7 +16,7 @@ MESSAGE_LENGTH = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One Event to be; `at` (seconds since the epoch) and the text make its name, so that a repeat is no second Event."""
+    """One Event to be; `at` (seconds since the epoch) and the text make its name, so a repeat is no second Event."""
 
     reason: str
     message: str

@@ -15,6 +15,8 @@ from canary_analyzer.cluster.client import (
     SERVICES,
     VIRTUAL_SERVICES,
     Cluster,
+    Kind,
+    NotFound,
 )
 from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.phases import Phase
@@ -37,9 +39,16 @@ def surroundings(cluster: Cluster, deployment: Document) -> Surroundings:
         workload=workload(deployment),
         services=cluster.list(SERVICES, namespace).items,
         virtual_services=cluster.list(VIRTUAL_SERVICES, namespace).items,
-        neighbours=[document for kind in selecting for document in cluster.list(kind, namespace).items],
+        neighbours=[document for kind in selecting for document in _all(cluster, kind, namespace)],
         deployments=frozenset(d["metadata"]["name"] for d in cluster.list(DEPLOYMENTS, namespace).items),
     )
+
+
+def _all(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
+    try:
+        return cluster.list(kind, namespace).items
+    except NotFound:
+        return ()  # the cluster does not know this kind, so nothing of it can select a pod
 
 
 def observe(cluster: Cluster, run: Run) -> View | None:

@@ -252,4 +252,4 @@ def _verdict(s: Situation) -> str:
     verdict = s.evidence.verdict
     if verdict is None or verdict.decision is Judgement.CONTINUE:
         return Judgement.INCONCLUSIVE.value
-    return verdict.decision.value
+    return str(verdict.decision.value)

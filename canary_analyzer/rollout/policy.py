@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from canary_analyzer import analysis
+from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
 
 Percent = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,13 +43,13 @@ class RolloutPolicy(Settings):
     """Time between two looks at the metrics; not shorter than Prometheus' scrape interval."""
     settle_seconds: Seconds = 10.0
     """Time given to the data plane after each change of a route, before samples count."""
-    steps: Annotated[tuple[Step, ...], Field(min_length=1)] = (
+    steps: tuple[Step, ...] = (
         Step(weight=5),
         Step(weight=10),
         Step(weight=25),
         Step(weight=50),
     )
-    analysis: analysis.Policy = analysis.Policy()
+    analysis: Policy = Policy()
     on_inconclusive: OnInconclusive = OnInconclusive.PROMOTE
     approve_before_promotion: bool = False
     """Wait for the annotation `approve: "<run>"` when the ramp has passed."""
@@ -63,6 +63,8 @@ class RolloutPolicy(Settings):
     @model_validator(mode="after")
     def _steps_ascend(self) -> Self:
         weights = [step.weight for step in self.steps]
+        if not weights:
+            raise ValueError("steps = []: give at least one step, such as {weight: 50}")
         if weights != sorted(set(weights)):
             raise ValueError(f"steps: weights {weights} do not ascend: put each weight once, smallest first")
         return self
@@ -79,11 +81,11 @@ PROFILES: Mapping[str, RolloutPolicy] = {
     "standard": RolloutPolicy(),
     "careful": RolloutPolicy(
         steps=tuple(Step(weight=weight, seconds=300, requests=500) for weight in (1, 2, 5, 10, 20, 35, 50)),
-        analysis=analysis.Policy(
+        analysis=Policy(
             alpha=0.01,
             beta=0.01,
-            errors=analysis.ErrorTolerance(relative=0.25, absolute=0.001),
-            latency=analysis.LatencyTolerance(relative=0.05),
+            errors=ErrorTolerance(relative=0.25, absolute=0.001),
+            latency=LatencyTolerance(relative=0.05),
         ),
         on_inconclusive=OnInconclusive.HOLD,
         start_seconds=600,

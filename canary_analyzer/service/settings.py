@@ -48,8 +48,10 @@ class ServiceSettings(Settings):
 
     @field_validator("profiles", mode="before")
     @classmethod
-    def _upon_built_in(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _upon_built_in(cls, given: Any) -> Any:
         """Lay each given profile upon the built-in one of that name, or upon `standard`."""
+        if not isinstance(given, Mapping) or not all(isinstance(fields, Mapping) for fields in given.values()):
+            return given  # pydantic says what is wrong with it
         built_in = {name: policy.model_dump(mode="json") for name, policy in PROFILES.items()}
         laid = {name: merged(built_in.get(name, built_in["standard"]), fields) for name, fields in given.items()}
         return {**built_in, **laid}
@@ -68,6 +70,8 @@ def load(path: Path | None, over: Mapping[str, Any] | None = None) -> ServiceSet
     source = str(path) if path is not None else "command line"
     try:
         fields = (yaml.safe_load(path.read_text()) or {}) if path is not None else {}
+        if not isinstance(fields, Mapping):
+            raise Misconfigured(source, (f"it holds {fields!r}: write fields, such as 'prometheus: {{url: ...}}'",))
         return ServiceSettings.model_validate(merged(fields, over or {}))
     except OSError as error:
         raise Misconfigured(source, (f"it cannot be read: {error.strerror}",)) from error

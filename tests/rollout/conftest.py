@@ -1,0 +1,142 @@
+"""A run, and a cluster small enough to be a value: it obeys every write, and shows what a pass would see of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from canary_analyzer.analysis import Decision, Verdict
+from canary_analyzer.rollout import actions
+from canary_analyzer.rollout.decide import begin
+from canary_analyzer.rollout.policy import RolloutPolicy, Step
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.view import Evidence, Share, View, Wishes, Workload
+
+OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
+
+
+def make_policy(**fields: object) -> RolloutPolicy:
+    steps = (Step(weight=10, seconds=10, requests=5), Step(weight=50, seconds=10, requests=5))
+    return RolloutPolicy.model_validate({"tick_seconds": 1, "settle_seconds": 2, "steps": steps, **fields})
+
+
+def make_run(**fields: object) -> Run:
+    whole = {
+        "name": "app-1",
+        "namespace": "default",
+        "deployment": "app",
+        "service": "app",
+        "canary": "app-canary",
+        "canary_service": "app-canary",
+        "label": ("track", "canary"),
+        "virtual_services": ("app",),
+        "trigger": "app:v2",
+        "images": NEW,
+        "stable_images": OLD,
+        "stable_template": "old",
+        "policy": make_policy(),
+        "started": 0.0,
+        **fields,
+    }
+    return Run.model_validate(whole)
+
+
+def make_verdict(decision: Decision, reason: str = "because of the figures") -> Verdict:
+    return Verdict(decision=decision, metrics=(), reason=reason, tick=1)
+
+
+def make_workload(images: Mapping[str, str] = OLD, replicas: int = 3, **fields: object) -> Workload:
+    template = "old" if images == OLD else "new"
+    whole = {
+        "replicas": replicas,
+        "updated": replicas,
+        "available": replicas,
+        "total": replicas,
+        "current": True,
+        "template": template,
+        "images": images,
+        **fields,
+    }
+    return Workload(**whole)
+
+
+@dataclass
+class World:
+    """What a run writes to. `log` is the order of the writes that changed anything."""
+
+    stable: Workload = field(default_factory=make_workload)
+    canary: Workload | None = None
+    services: bool = False
+    weight: int | None = None
+    wishes: Wishes = field(default_factory=lambda: Wishes(trigger="app:v2"))
+    verdict: Verdict | None = None
+    log: list[str] = field(default_factory=list)
+
+    def view(self) -> View:
+        return View(
+            stable=self.stable,
+            wishes=self.wishes,
+            canary=self.canary,
+            canary_pods=self.canary.replicas if self.canary else 0,
+            canary_services=self.services,
+            weight=self.weight,
+            routed=self.weight is not None,
+        )
+
+    def evidence(self) -> Evidence:
+        return Evidence(verdict=self.verdict, share=Share(canary=self.weight or 0, total=100), step_requests=100)
+
+    def obey(self, action: actions.Action) -> None:
+        before = self.view()
+        match action:
+            case actions.CreateCanary(replicas=replicas):
+                self.services = True
+                self.canary = self.canary or make_workload(NEW, replicas)
+            case actions.ScaleCanary(replicas=replicas):
+                assert self.canary is not None
+                self.canary = replace(
+                    self.canary, **dict.fromkeys(("replicas", "updated", "available", "total"), replicas)
+                )
+            case actions.SetWeight(weight=weight):
+                self.weight = weight
+            case actions.RestoreRoutes():
+                self.weight = None
+            case actions.PatchStable(images=images):
+                self.stable = make_workload(images, self.stable.replicas)
+            case actions.DeleteCanary():
+                self.canary = None
+            case actions.DeleteCanaryServices():
+                self.services = False
+            case actions.CloseRequest():
+                self.wishes = Wishes(trigger=None, closed=True)
+        if self.view() != before:
+            self.log.append(_described(action))
+
+
+def _described(action: actions.Action) -> str:
+    values = [str(value) for value in vars(action).values() if isinstance(value, int)]
+    return " ".join([type(action).__name__, *values])
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def run() -> Run:
+    return begin(make_run(), now=0.0)
+
+
+@pytest.fixture
+def make():
+    """The builders of values, for tests that want other ones."""
+
+    class Make:
+        policy = staticmethod(make_policy)
+        run = staticmethod(make_run)
+        verdict = staticmethod(make_verdict)
+        workload = staticmethod(make_workload)
+        world = World
+
+    return Make

@@ -1,0 +1,59 @@
+import pytest
+
+from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.settings import Misconfigured, load
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(text):
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_without_a_file_the_defaults_hold():
+    assert load(None).profiles == PROFILES
+
+
+def test_a_profile_of_a_built_in_name_changes_only_the_fields_it_names(config):
+    settings = load(config("profiles: {quick: {tick_seconds: 2, analysis: {alpha: 0.02}}}"))
+    assert settings.profiles["quick"].tick_seconds == 2
+    assert settings.profiles["quick"].steps == PROFILES["quick"].steps
+    assert settings.profiles["careful"] == PROFILES["careful"]
+
+
+def test_a_new_profile_starts_from_standard(config):
+    settings = load(config("profiles: {night: {settle_seconds: 30}}"))
+    assert settings.profiles["night"].steps == PROFILES["standard"].steps
+
+
+def test_the_command_line_overrides_the_file(config):
+    settings = load(
+        config("prometheus: {url: 'http://file:1', timeout_seconds: 3}"), {"prometheus": {"url": "http://arg:2"}}
+    )
+    assert (settings.prometheus.url, settings.prometheus.timeout_seconds) == ("http://arg:2", 3)
+
+
+def test_all_mistakes_are_reported_at_once_with_their_fields(config):
+    with pytest.raises(Misconfigured) as error:
+        load(config("prometheus: {url: ftp://x}\nworkers: none\nprofiles: {mine: {steps: [{weight: 120}], tick: 1}}"))
+    told = str(error.value)
+    assert len(error.value.mistakes) == 4
+    assert all(
+        field in told for field in ("prometheus.url", "workers", "profiles.mine.steps.0.weight", "profiles.mine.tick")
+    )
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- just\n- a list", "5"], ids=["no YAML", "a list", "a number"])
+def test_a_file_that_is_no_mapping_is_refused_in_words(config, text):
+    with pytest.raises(Misconfigured):
+        load(config(text))
+
+
+def test_a_missing_file_is_refused_with_its_name(tmp_path):
+    with pytest.raises(Misconfigured, match=r"none\.yaml.*cannot be read|cannot be read") as error:
+        load(tmp_path / "none.yaml")
+    assert "none.yaml" in str(error.value)
