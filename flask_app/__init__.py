@@ -1,0 +1,1 @@
+"""The sample service: an ordinary Flask application, with faults that can be switched on to see them found."""
