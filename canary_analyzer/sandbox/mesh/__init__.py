@@ -1,0 +1,1 @@
+"""The mesh agent: Istio and Kubernetes documents in, a running Envoy and its telemetry out."""
