@@ -28,7 +28,7 @@ QUERIES = {
     "error_rate": _RATE % f'{_ARMS},response_code=~"5.."',
     "p50_ms": _QUANTILE % 0.5,
     "p99_ms": _QUANTILE % 0.99,
-    "total": f'sum by (destination_workload) (istio_requests_total{{reporter="source",destination_workload="{CANARY}"}})',
+    "total": f"sum by (destination_workload) (istio_requests_total{{{_ARMS}}})",
 }
 
 

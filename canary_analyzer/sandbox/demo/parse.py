@@ -63,10 +63,13 @@ def progress(metrics: str, deployment: str) -> Progress:
             if name == "canary_analyzer_weight" and labels["kind"] == "wanted":
                 found = replace(found, wanted=value)
             if name == "canary_analyzer_evidence":
-                side = "against" if labels["side"] == "against" else "in_favour"
                 one = by_metric.get(labels["metric"], Evidence(metric=labels["metric"]))
-                by_metric[one.metric] = replace(one, **{side: value})
+                by_metric[one.metric] = _with_side(one, labels["side"], value)
     return replace(found, evidence=tuple(by_metric.values()))
+
+
+def _with_side(evidence: Evidence, side: str, value: float) -> Evidence:
+    return replace(evidence, against=value) if side == "against" else replace(evidence, in_favour=value)
 
 
 def by_workload(answer: Mapping[str, Any]) -> dict[str, float]:

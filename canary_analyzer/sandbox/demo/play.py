@@ -96,8 +96,8 @@ async def _stage(console: Console, folder: Path) -> AsyncIterator[Stage]:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         port = free_port()
         places = ("--kubeconfig", found["kubeconfig"], "--prometheus-url", found["prometheus"])
-        command = (*CLI, "serve", *places, "--config", str(CONFIG), "--http-port", str(port))
-        service = await stack.enter_async_context(started("service", command, folder))
+        serve = (*CLI, "serve", *places, "--config", str(CONFIG), "--http-port", str(port))
+        service = await stack.enter_async_context(started("service", serve, folder))
         address = f"http://127.0.0.1:{port}"
         await answers(service, http, f"{address}/readyz", READY_SECONDS)
         kube = await stack.enter_async_context(KubeClient.from_kubeconfig(found["kubeconfig"]))
@@ -112,6 +112,7 @@ async def _stage(console: Console, folder: Path) -> AsyncIterator[Stage]:
 
 async def _play(console: Console, stage: Stage, outcomes: list[Outcome]) -> None:
     """Try the canaries in turn; after one that ends as it should not, the others would prove nothing."""
+    await _traffic(stage)
     with Screen(console) as screen:
         for rollout in ROLLOUTS:
             outcome = await _roll_out(screen, stage, rollout)
@@ -119,6 +120,16 @@ async def _play(console: Console, stage: Stage, outcomes: list[Outcome]) -> None
             screen.say(str(outcome))
             if not outcome.as_expected:
                 return
+
+
+async def _traffic(stage: Stage) -> None:
+    """Return when Prometheus sees requests: it begins to scrape some seconds after its start."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while not (await stage.observer.look()).baseline.rate:
+                await asyncio.sleep(LOOK_SECONDS)
+    except TimeoutError:
+        raise DemoFailed(f"Prometheus saw no requests to {DEPLOYMENT} for {READY_SECONDS:.0f} s") from None
 
 
 async def _roll_out(screen: Screen, stage: Stage, rollout: Rollout) -> Outcome:
@@ -135,23 +146,23 @@ async def _roll_out(screen: Screen, stage: Stage, rollout: Rollout) -> Outcome:
             process.must_live()
         look = await stage.observer.look()
         seconds = time.monotonic() - begun
-        scene = _scene(rollout, look, seconds, before.run)
+        now = scene(rollout, look, seconds, before.run)
         served = served.seen(look.canary_total) if look.canary_total is not None else served
-        weight = max(weight, scene.wanted or 0.0)
-        screen.show(scene)
-        if scene.phase in ENDED or seconds > ROLLOUT_SECONDS:
+        weight = max(weight, now.wanted or 0.0)
+        screen.show(now)
+        if now.phase in ENDED or seconds > ROLLOUT_SECONDS:
             return Outcome(
                 rollout=rollout,
-                phase=scene.phase,
+                phase=now.phase,
                 seconds=seconds,
                 weight=weight,
                 canary_requests=round(served.total),
-                reason=scene.reason,
+                reason=now.reason,
             )
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _scene(rollout: Rollout, look: Look, seconds: float, run_before: str) -> Scene:
+def scene(rollout: Rollout, look: Look, seconds: float, run_before: str) -> Scene:
     """Return what is to be shown; the status of the run before says nothing about this one."""
     begun = look.status.run != run_before
     return Scene(

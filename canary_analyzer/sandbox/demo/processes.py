@@ -66,7 +66,7 @@ async def first_line(process: Started, seconds: float) -> Mapping[str, str]:
     """Return the JSON of the first line on standard output.
 
     Raises:
-        DemoFailed: There is none after `seconds`, or the process ended.
+        DemoFailed: There is none after `seconds`, it is not JSON, or the process ended.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -75,7 +75,11 @@ async def first_line(process: Started, seconds: float) -> Mapping[str, str]:
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         raise DemoFailed(f"the {process.name} was not ready after {seconds:.0f} s") from None
-    fields: Mapping[str, str] = json.loads(text.splitlines()[0])
+    line = text.splitlines()[0]
+    try:
+        fields: Mapping[str, str] = json.loads(line)
+    except ValueError as error:
+        raise DemoFailed(f"the {process.name} said {line!r} where JSON was expected") from error
     return fields
 
 
