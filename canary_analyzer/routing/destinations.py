@@ -62,7 +62,7 @@ def governed(document: Document, target: Target) -> Iterator[tuple[int, Route, l
 
 
 def weights_of(route: Route) -> list[int]:
-    """Weights as Istio reads them, where 0 and none are the same: all for a single destination, nothing among several."""
+    """Weights as Istio reads them, where none is the same as 0: all for a single destination, nothing among several."""
     if len(route) == 1:
         return [route[0].get("weight") or 100]
     return [item.get("weight") or 0 for item in route]

@@ -69,7 +69,7 @@ def test_a_weight_is_read_back_as_it_was_written(weight):
 
 @pytest.mark.parametrize("weight", [-1, 101])
 def test_what_is_not_a_percentage_is_refused(weight):
-    with pytest.raises(ValueError, match="weight: -?[0-9]+ is not a percentage"):
+    with pytest.raises(ValueError, match=r"weight: -?[0-9]+ is not a percentage"):
         with_weight(virtual_service([to("web")]), TARGET, weight)
 
 
