@@ -64,9 +64,15 @@ class Outcome:
         )
 
 
-def last_line(rollouts: Sequence[Rollout], outcomes: Sequence[Outcome], load: Load | None) -> tuple[str, int]:
-    """Return the demo's last line and its exit code: 0 if every rollout ended as expected and nothing was lost."""
-    mistakes = [*_mistakes(rollouts, outcomes), *_losses(load)]
+def last_line(
+    rollouts: Sequence[Rollout], outcomes: Sequence[Outcome], load: Load | None, trouble: str = ""
+) -> tuple[str, int]:
+    """Return the demo's last line and its exit code: 0 if every rollout ended as expected and nothing was lost.
+
+    `trouble` is why the demo could not go on, if it could not; then nobody may have asked for the load.
+    """
+    losses = () if trouble and load is None else _losses(load)
+    mistakes = [*filter(None, [trouble]), *_mistakes(rollouts, outcomes), *losses]
     if mistakes or load is None:
         return f"demo: failed, {'; '.join(mistakes)}", 1
     return f"demo: ok, 0 of {load.sent:,} requests lost", 0

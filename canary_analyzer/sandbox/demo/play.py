@@ -74,12 +74,12 @@ async def _demo(console: Console, folder: Path) -> int:
 
 
 def _close(console: Console, folder: Path, outcomes: Sequence[Outcome], load: Load | None, trouble: str) -> int:
-    text, code = last_line(ROLLOUTS, outcomes, load)
+    text, code = last_line(ROLLOUTS, outcomes, load, trouble)
     if code:
         for log in sorted(folder.glob("*.log")):
-            console.print(f"\n--- end of {log.name}\n{tail(log)}", markup=False, highlight=False)
+            console.print(f"\n--- end of {log.name}\n{tail(log)}", markup=False, highlight=False, soft_wrap=True)
     console.print()
-    for line in (*map(str, outcomes), f"{text}; {trouble}" if trouble else text):
+    for line in (*map(str, outcomes), text):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return code
 

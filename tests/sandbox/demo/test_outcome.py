@@ -63,6 +63,14 @@ def test_the_last_line_says_whether_all_went_as_promised(outcomes, load, line, c
     assert last_line(ROLLOUTS, outcomes, load) == (line, code)
 
 
+def test_what_stopped_the_demo_is_said_first():
+    outcomes = [ended(GOOD), ended(ERRORS)]
+    assert last_line(ROLLOUTS, outcomes, None, "the sandbox ended with code 1") == (
+        "demo: failed, the sandbox ended with code 1; flask-app:v2-slow was not tried",
+        1,
+    )
+
+
 def test_an_outcome_is_one_line_with_its_figures():
     assert str(ended(GOOD)) == (
         "flask-app:v2: Succeeded after 62 s, weight reached 50 %, 1,234 canary requests: not worse"
