@@ -36,7 +36,7 @@ class PrometheusReader:
 
     def __init__(self, url: str, *, timeout_seconds: float = 10, headers: Mapping[str, str] | None = None):
         session = requests.Session()
-        session.hooks["response"].append(_refuse_warnings)
+        session.hooks["response"].append(_refuse_partial)
         self._name = f"Prometheus at {_without_credentials(url)}"
         self._timeout_seconds = timeout_seconds
         self._prometheus = PrometheusConnect(
@@ -93,12 +93,11 @@ def _cause(error: BaseException) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
-def _refuse_warnings(response: requests.Response, **_: Any) -> None:
-    """Raise if an answer carries warnings: a plain selector has nothing to warn of, except that data are missing."""
-    if b'"warnings"' not in response.content:
-        return
-    warnings = response.json().get("warnings")
-    if warnings:
+def _refuse_partial(response: requests.Response, **_: Any) -> None:
+    """Raise if data are missing: to a plain selector Thanos warns of nothing else, VictoriaMetrics has a flag for it."""
+    if b'"isPartial":true' in response.content:
+        raise MetricsUnavailable("Prometheus answered only in part: some of its storage nodes did not answer")
+    if b'"warnings"' in response.content and (warnings := response.json().get("warnings")):
         raise MetricsUnavailable(f"Prometheus answered only in part: {'; '.join(warnings)}")
 
 

@@ -55,6 +55,11 @@ def test_answers_that_cannot_be_trusted_are_refused(answering, status, body, rea
     assert reason in failure.value.reason
 
 
+def test_a_cluster_that_says_it_lacks_nodes_is_refused(answering):
+    with answering(200, EMPTY % ',"isPartial":true') as url, pytest.raises(MetricsUnavailable, match="only in part"):
+        ask(url)
+
+
 def test_an_empty_list_of_warnings_is_no_warning(answering):
     with answering(200, EMPTY % ', "warnings": []') as url:
         assert ask(url) == ()
