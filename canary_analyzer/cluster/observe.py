@@ -68,7 +68,7 @@ def observe(cluster: Cluster, run: Run) -> View | None:
         canary_trouble=trouble(pods),
         canary_unready=unready(pods),
         canary_services=cluster.find(SERVICES, run.namespace, run.canary_service) is not None,
-        weight=weight(routes, target(run)),
+        weight=weight(routes, target(run), run.weight),
         routed=any(routing.canary_weight(route, target(run)) is not None for route in routes),
     )
 
@@ -84,8 +84,15 @@ def live_routes(cluster: Cluster, run: Run) -> list[Document]:
     return [route for route in found if route is not None]
 
 
-def weight(routes: Sequence[Document], between: routing.Target) -> int | None:
-    """Return the canary's weight where all routes agree on one, else None."""
+def weight(routes: Sequence[Document], between: routing.Target, wanted: int) -> int | None:
+    """Return the canary's weight where all routes agree on one, else None.
+
+    Beside foreign destinations a weight can only be met to the nearest point: routes that setting the wanted weight
+    would not change have the wanted weight.
+    """
+    present = [route for route in routes if routing.canary_weight(route, between) is not None]
+    if len(present) == len(routes) and all(routing.with_weight(r, between, wanted) == r for r in routes):
+        return wanted if routes else None
     weights = {routing.canary_weight(route, between) for route in routes}
     return weights.pop() if len(weights) == 1 else None
 

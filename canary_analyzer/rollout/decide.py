@@ -107,9 +107,8 @@ def _judged_bad(s: Situation) -> str | None:
 
 
 def _overdue(s: Situation) -> str | None:
-    stage = stage_of(s.run)
-    if stage.limit is not None and s.elapsed > stage.limit(s.run) and not stage.done(s):
-        return f"the canary's pods were not Available within {stage.limit(s.run):.0f} s: {s.view.canary_unready}"
+    if (late := _late(s)) is not None:
+        return late
     waits_for_people = s.view.wishes.hold or s.run.phase is Phase.AWAITING_APPROVAL
     if not waits_for_people and s.now - s.run.started > s.run.policy.deadline_seconds:
         return f"no verdict within {s.run.policy.deadline_seconds:.0f} s, traffic goes back: {_undecided_because(s)}"
@@ -117,14 +116,18 @@ def _overdue(s: Situation) -> str | None:
 
 
 def _promotion_failure(s: Situation) -> str | None:
-    stage = stage_of(s.run)
-    if stage.limit is None or stage.done(s):
-        return None
-    if s.view.stable.failure:
+    waiting = s.run.stage == "await stable" and not s.view.stable.settled
+    if waiting and s.view.stable.failure:
         return f"{s.run.deployment} could not roll out the promoted version: {s.view.stable.failure}"
-    if s.elapsed > stage.limit(s.run):
-        return f"{s.run.deployment} did not roll out the promoted version within {stage.limit(s.run):.0f} s"
-    return None
+    return _late(s)
+
+
+def _late(s: Situation) -> str | None:
+    """Return what has not happened within the stage's limit."""
+    stage = stage_of(s.run)
+    if stage.limit is None or s.elapsed <= stage.limit(s.run) or stage.done(s):
+        return None
+    return f"within {stage.limit(s.run):.0f} s, {stage.late(s)}"
 
 
 def _undecided_because(s: Situation) -> str:

@@ -56,7 +56,7 @@ class Stage:
     """One step of a phase.
 
     `weight`, where given, is the canary weight that the run wants from this stage on; `limit` is the longest stay in
-    seconds, after which the run is aborted.
+    seconds, after which the run is aborted because `late`.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Stage:
     action: Callable[[Situation], Action | None] = _nothing
     weight: Callable[[Run], int] | None = None
     limit: Callable[[Run], float] | None = None
+    late: Callable[[Situation], str] = lambda _: ""
 
 
 # Goals -----------------------------------------------------------------------------------------------------------
@@ -145,6 +146,17 @@ def _closed(s: Situation) -> bool:
     return s.view.wishes.closed
 
 
+# What to say when a goal is not reached in time ---------------------------------------------------------------------
+
+
+def _unavailable(s: Situation) -> str:
+    return f"the canary's pods did not become Available: {s.view.canary_unready}"
+
+
+def _unrouted(s: Situation) -> str:
+    return f"VirtualService {', '.join(s.run.virtual_services)} did not take the canary's weight; does it still exist?"
+
+
 # Programs --------------------------------------------------------------------------------------------------------
 
 
@@ -168,9 +180,21 @@ _LEAVING = (
 """The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
 
 STARTING = (
-    Stage(name="create canary", done=_created, action=lambda s: CreateCanary(replicas=_replicas(s))),
-    Stage(name="await canary", done=_available, limit=_start_limit),
-    Stage(name="route canary", done=_weight_set, action=lambda _: SetWeight(weight=0)),
+    Stage(
+        name="create canary",
+        done=_created,
+        action=lambda s: CreateCanary(replicas=_replicas(s)),
+        limit=_start_limit,
+        late=lambda s: f"Deployment and Service {s.run.canary} could not be created",
+    ),
+    Stage(name="await canary", done=_available, limit=_start_limit, late=_unavailable),
+    Stage(
+        name="route canary",
+        done=_weight_set,
+        action=lambda _: SetWeight(weight=0),
+        limit=_start_limit,
+        late=_unrouted,
+    ),
     _settle("settle route"),
 )
 
@@ -179,12 +203,14 @@ ANALYSE = Stage(name="analyse", done=_always)
 
 STEP = (
     Stage(name="scale canary", done=_scaled, action=lambda s: ScaleCanary(replicas=_replicas(s))),
-    Stage(name="await scaled canary", done=_available, limit=_start_limit),
+    Stage(name="await scaled canary", done=_available, limit=_start_limit, late=_unavailable),
     Stage(
         name="shift weight",
         done=_weight_set,
         action=lambda s: SetWeight(weight=s.run.weight),
         weight=lambda run: run.ramp_step.weight,
+        limit=_start_limit,
+        late=_unrouted,
     ),
     _settle("settle weight"),
     ANALYSE,
@@ -192,7 +218,12 @@ STEP = (
 
 PROMOTING = (
     Stage(name="patch stable", done=_stable_patched, action=lambda s: PatchStable(images=s.run.images)),
-    Stage(name="await stable", done=_stable_available, limit=lambda run: run.policy.promote_seconds),
+    Stage(
+        name="await stable",
+        done=_stable_available,
+        limit=lambda run: run.policy.promote_seconds,
+        late=lambda s: f"{s.run.deployment} did not roll out the promoted version",
+    ),
     Stage(name="settle stable", done=_settled),
     *_LEAVING,
 )

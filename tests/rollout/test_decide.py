@@ -148,7 +148,7 @@ def test_pods_that_never_become_available_never_get_into_the_route(run, world, m
     world.canary = replace(world.canary, available=0)
     ended = drive(run, world, until=400)
     assert ended.phase is Phase.ABORTED
-    assert "not Available within 300 s" in ended.reason
+    assert "within 300 s, the canary's pods did not become Available" in ended.reason
     assert not [write for write in world.log if write.startswith("SetWeight")]
 
 
