@@ -94,7 +94,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _refuse_partial(response: requests.Response, **_: Any) -> None:
-    """Raise if data are missing: to a plain selector Thanos warns of nothing else, VictoriaMetrics has a flag for it."""
+    """Raise if data are missing: of what else could Thanos warn in a plain selector? VictoriaMetrics has a flag."""
     if b'"isPartial":true' in response.content:
         raise MetricsUnavailable("Prometheus answered only in part: some of its storage nodes did not answer")
     if b'"warnings"' in response.content and (warnings := response.json().get("warnings")):
