@@ -113,7 +113,10 @@ def _hosts(
     if port is None:
         return
     for address in group.get("addresses") or ():
-        pod = pods.get((namespace, (address.get("targetRef") or {}).get("name", "")))
+        name = (address.get("targetRef") or {}).get("name")
+        pod = pods.get((namespace, name)) if name else None
+        if name and pod is None:
+            continue  # its identity is still on the way, or it is gone
         labels = (pod["metadata"].get("labels") or {}) if pod else {}
         if not part.labels.items() <= labels.items():
             continue

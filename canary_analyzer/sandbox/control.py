@@ -1,0 +1,116 @@
+"""The control API: what tests and the demo may ask of a running sandbox, and do to it.
+
+GET /load, GET /load/lost, POST /load?rps=N; POST /prometheus/stop, /prometheus/start;
+POST /pods/NAMESPACE/NAME/kill; POST /mesh/delay?seconds=N.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from canary_analyzer.sandbox.mesh.agent import MeshAgent
+from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """What the API reaches: the load client's socket, and the running parts.
+
+    `kill_pod` takes namespace and name, kills the pod's process with SIGKILL and says whether there was one.
+    """
+
+    load_socket: Path
+    prometheus: Prometheus
+    mesh: MeshAgent
+    kill_pod: Callable[[str, str], bool]
+
+
+@asynccontextmanager
+async def serving(controls: Controls) -> AsyncIterator[str]:
+    """Serve on a free loopback port for as long as the block lasts; gives the URL."""
+    connector = aiohttp.UnixConnector(path=str(controls.load_socket))
+    async with aiohttp.ClientSession("http://load", connector=connector) as load:
+        runner = web.AppRunner(_application(controls, load), access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            host, port = runner.addresses[0][:2]
+            yield f"http://{host}:{port}"
+        finally:
+            await runner.cleanup()
+
+
+def _application(controls: Controls, load: aiohttp.ClientSession) -> web.Application:
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/load", _forwarder(load)),
+            web.get("/load/lost", _forwarder(load)),
+            web.post("/load", _forwarder(load)),
+            web.post("/prometheus/stop", _call(controls.prometheus.stop)),
+            web.post("/prometheus/start", _call(controls.prometheus.start)),
+            web.post("/pods/{namespace}/{name}/kill", _killer(controls)),
+            web.post("/mesh/delay", _delayer(controls.mesh)),
+        ]
+    )
+    return app
+
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _forwarder(load: aiohttp.ClientSession) -> Handler:
+    async def forward(request: web.Request) -> web.Response:
+        try:
+            async with load.request(request.method, request.path, params=request.query) as answer:
+                return web.Response(
+                    status=answer.status, body=await answer.read(), content_type="application/json", charset="utf-8"
+                )
+        except aiohttp.ClientError as error:
+            return _error(502, f"the load client does not answer: {error}")
+
+    return forward
+
+
+def _call(action: Callable[[], Awaitable[None]]) -> Handler:
+    async def call(_: web.Request) -> web.Response:
+        try:
+            await action()
+        except (PrometheusError, TimeoutError) as error:
+            return _error(500, str(error))
+        return web.json_response({})
+
+    return call
+
+
+def _killer(controls: Controls) -> Handler:
+    async def kill(request: web.Request) -> web.Response:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        if not controls.kill_pod(namespace, name):
+            return _error(404, f"pod {namespace}/{name}: no process of it runs here")
+        return web.json_response({})
+
+    return kill
+
+
+def _delayer(mesh: MeshAgent) -> Handler:
+    async def delay(request: web.Request) -> web.Response:
+        given = request.query.get("seconds", "")
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < float("inf"):
+            return _error(400, f"seconds: {given!r} is not a delay: give a number of seconds, 0 for none")
+        mesh.delay_seconds = seconds
+        return web.json_response({"seconds": seconds})
+
+    return delay
+
+
+def _error(status: int, message: str) -> web.Response:
+    return web.json_response({"error": message}, status=status)

@@ -1,0 +1,84 @@
+"""An open-loop client: requests leave at a steady rate, however long the answers take.
+
+A client that waits for answers would slow down exactly when the service does, and so hide it.
+"""
+
+import asyncio
+import time
+
+import aiohttp
+
+from canary_analyzer.sandbox.load.tally import Loss, Tally
+
+VERSION_HEADER = "x-app-version"
+TIMEOUT_SECONDS = 10.0
+CATCH_UP_SECONDS = 0.1  # of a schedule missed by more than this, the rest is dropped: no bursts after a pause
+
+
+class LoadClient:
+    """Sends GET requests to one URL, at `rate` requests per second, until cancelled; 0 means none."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, host: str, rate: float) -> None:
+        self.tally = Tally()
+        self._http = http
+        self._url = url
+        self._headers = {"Host": host}
+        self._rate = rate
+        self._rate_changed = asyncio.Event()
+
+    def set_rate(self, rate: float) -> None:
+        """Change the rate at once; raises ValueError on a negative one."""
+        if not 0 <= rate < float("inf"):
+            raise ValueError(f"{rate} is not a rate: give requests per second, 0 for none")
+        self._rate = rate
+        self._rate_changed.set()
+
+    async def run(self) -> None:
+        """Send until cancelled; what is in flight then is cancelled with it and never counted."""
+        async with asyncio.TaskGroup() as requests:
+            due = time.monotonic()
+            while True:
+                due = max(await self._next(due), time.monotonic() - CATCH_UP_SECONDS)
+                requests.create_task(self._request())
+
+    async def _next(self, due: float) -> float:
+        """Wait for the next request's time; a changed rate starts a new schedule."""
+        while True:
+            following = due + 1 / self._rate if self._rate else None
+            pause = None if following is None else following - time.monotonic()
+            if following is not None and pause is not None and pause <= 0:
+                return following
+            try:
+                await asyncio.wait_for(self._rate_changed.wait(), pause)
+            except TimeoutError:
+                continue
+            self._rate_changed.clear()
+            due = time.monotonic()
+
+    async def _request(self) -> None:
+        started = time.monotonic()
+        self.tally.in_flight += 1
+        try:
+            cause = await self._exchange()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            cause = f"{type(error).__name__}: {error}"
+        finally:
+            self.tally.in_flight -= 1
+        if cause:
+            self.tally.lose(Loss(time=time.time(), seconds=round(time.monotonic() - started, 3), cause=cause))
+
+    async def _exchange(self) -> str:
+        """One request; the reason why its answer is none, or nothing."""
+        async with self._http.get(self._url, headers=self._headers) as answer:
+            body = await answer.read()
+            version = answer.headers.get(VERSION_HEADER)
+            if version is None:
+                return f"status {answer.status} without {VERSION_HEADER}: {body[:200].decode(errors='replace')}"
+            self.tally.answered(version, answer.status)
+            return ""
+
+
+def session() -> aiohttp.ClientSession:
+    """Keep-alive connections without a limit on their number: the schedule must not wait for a free one."""
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60), timeout=timeout)
