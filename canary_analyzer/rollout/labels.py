@@ -64,16 +64,13 @@ def choose_label(deployment: Document, service: Document, neighbours: Sequence[D
             f"Service {_name(service)} does not select the pods of Deployment {_name(deployment)}",
             "Annotate the Deployment whose pods the Service selects",
         )
-    others = [other for other in neighbours if other.get("kind") != "Service" or _name(other) != _name(service)]
-    refused: list[str] = []
-    for change in _candidates(selector):
-        objection = _objection(change, deployment, labels, others)
-        if objection is None:
-            return change
-        refused.append(objection)
-    raise Unlabelable(
-        f"No label can tell canary pods from the pods of Deployment {_name(deployment)}: {'; '.join(refused)}", _REMEDY
-    )
+    others = [other for other in neighbours if not _is_same(other, service)]
+    candidates = {change: _objection(change, deployment, labels, others) for change in _candidates(selector)}
+    suitable = [change for change, objection in candidates.items() if objection is None]
+    if not suitable:
+        against = "; ".join(dict.fromkeys(str(objection) for objection in candidates.values()))
+        raise Unlabelable(f"No label can tell canary pods from the pods of {_name(deployment)}: {against}", _REMEDY)
+    return suitable[0]
 
 
 def _candidates(selector: Labels) -> Iterator[LabelChange]:
@@ -89,8 +86,12 @@ def _objection(change: LabelChange, deployment: Document, labels: Labels, others
         return f"the Deployment's selector would still select pods with {change.key}={change.value}"
     for other in others:
         if any(matches(each, labels) != matches(each, changed) for each in selectors_of(other)):
-            return f"{other.get('kind')} {_name(other)} selects on {change.key}"
+            return f"{other.get('kind', 'the object')} {_name(other)} selects on {change.key}"
     return None
+
+
+def _is_same(other: Document, service: Document) -> bool:
+    return _name(other) == _name(service) and (other.get("spec") or {}).get("selector") == service["spec"]["selector"]
 
 
 def _name(document: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from canary_analyzer.routing.documents import Document
 
 Labels = Mapping[str, str]
+_LABEL_SELECTOR = frozenset({"matchLabels", "matchExpressions"})
 
 
 def matches(selector: Mapping[str, Any], labels: Labels) -> bool:
@@ -34,19 +35,16 @@ def _holds(expression: Mapping[str, Any], labels: Labels) -> bool:
 def selectors_of(document: Document) -> Iterator[Mapping[str, Any]]:
     """The LabelSelectors by which a Service, policy or budget selects pods, and those of the peers that it names.
 
-    Peers with a namespaceSelector are included: whether it covers this namespace is not known here.
+    Told by shape, not by kind: the items of a list that the API server answers with carry no kind. Peers with a
+    namespaceSelector are included: whether it covers this namespace is not known here.
     """
     spec = document.get("spec") or {}
-    match document.get("kind"):
-        case "Service":
-            if spec.get("selector"):
-                yield {"matchLabels": spec["selector"]}
-        case "NetworkPolicy":
-            yield spec.get("podSelector") or {}
-            yield from _peers(spec)
-        case _:
-            if spec.get("selector"):
-                yield spec["selector"]
+    if "podSelector" in spec:
+        yield spec["podSelector"] or {}
+        yield from _peers(spec)
+    elif spec.get("selector"):
+        selector = spec["selector"]
+        yield selector if _LABEL_SELECTOR.issuperset(selector) else {"matchLabels": selector}
 
 
 def _peers(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
