@@ -1,0 +1,67 @@
+"""Whole canaries: annotated, routed through a real Envoy, judged from a real Prometheus, ended."""
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+STEPS = (10, 25, 50)
+
+
+def test_a_good_canary_is_promoted_leaves_no_trace_and_loses_no_request(user, service):
+    route, lost, weights = user.route(), user.load()["lost"], []
+    user.canary("flask-app:v2")
+
+    def over():
+        now = user.weights()
+        if len(now) == 2 and now not in weights:
+            weights.append(now)
+        return user.status()["phase"] in ("Succeeded", "Aborted")
+
+    user.eventually(over, "the end of the run")
+    ended = user.ended()
+    assert ended["phase"] == "Succeeded", ended
+    assert user.image() == "flask-app:v2"
+    assert user.route() == route
+    assert user.load()["lost"] == lost
+    assert weights == [[100, 0], *([100 - step, step] for step in STEPS), [100, 0]][: len(weights)]
+
+
+BAD = {
+    # image -> words that the reason must hold
+    "flask-app:v2-errors": ["error", "%"],
+    "flask-app:v2-slow": ["ms"],
+    "flask-app:v2-tail": ["ms"],
+}
+
+
+@pytest.mark.parametrize("image", BAD)
+def test_a_bad_canary_is_aborted_with_figures_and_stable_is_untouched(user, service, image):
+    route, generation, lost = user.route(), user.deployment()["spec"]["template"], user.load()["lost"]
+    user.canary(image)
+    ended = user.ended()
+    assert ended["phase"] == "Aborted", ended
+    assert all(word in ended["reason"] for word in BAD[image]), ended
+    assert any(character.isdigit() for character in ended["reason"])
+    assert (user.route(), user.deployment()["spec"]["template"]) == (route, generation)
+    assert user.load()["lost"] == lost
+
+
+UNFIT = {
+    "flask-app:v2-crash": "CrashLoopBackOff",
+    "flask-app:v2-unready": "readiness probe fails",
+    "flask-app:v-none": "ImagePullBackOff",
+}
+
+
+@pytest.mark.parametrize("image", UNFIT)
+def test_a_canary_that_cannot_serve_never_receives_a_request(user, service, image):
+    route, before = user.route(), user.load()
+    user.canary(image)
+    ended = user.ended()
+    assert ended["phase"] == "Aborted", ended
+    assert UNFIT[image] in ended["reason"]
+    after = user.load()
+    assert after["lost"] == before["lost"]
+    version = image.partition(":")[2]
+    assert after["by_version"].get(version) == before["by_version"].get(version)
+    assert (user.route(), user.image()) == (route, "flask-app:v1")
