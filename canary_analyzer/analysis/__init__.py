@@ -1,6 +1,7 @@
 """Is the canary worse than the baseline? Pure functions on counts: no I/O, no clock, no chance."""
 
 from canary_analyzer.analysis.policy import ErrorTolerance, Guardrails, LatencyTolerance, Policy
+from canary_analyzer.analysis.sequential import JudgeState, advance, start
 from canary_analyzer.analysis.types import (
     ArmCounts,
     ArmTick,
@@ -11,6 +12,7 @@ from canary_analyzer.analysis.types import (
     Tick,
     Verdict,
 )
+from canary_analyzer.analysis.verdicts import judge, verdict
 
 __all__ = [
     "ArmCounts",
@@ -19,10 +21,15 @@ __all__ = [
     "ErrorTolerance",
     "Guardrails",
     "History",
+    "JudgeState",
     "LatencyTolerance",
     "MetricState",
     "MetricVerdict",
     "Policy",
     "Tick",
     "Verdict",
+    "advance",
+    "judge",
+    "start",
+    "verdict",
 ]

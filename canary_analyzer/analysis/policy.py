@@ -112,7 +112,7 @@ class Policy:
     """Everything the sequential judge needs to know; `Policy()` is the profile `standard`.
 
     Args:
-        alpha: Chance that a canary within tolerance is ever aborted, over the whole run, all looks and metrics together.
+        alpha: Chance that a canary within tolerance is aborted, over the whole run, all looks and metrics together.
         beta: Chance that a canary beyond tolerance in some metric is ever called healthy.
         errors: Tolerance for the error rate.
         latency: Tolerance for latency.

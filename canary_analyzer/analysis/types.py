@@ -70,9 +70,9 @@ def _not_counts(name: str, counts: NDArray[np.generic]) -> Iterator[str]:
     if not np.all(np.isfinite(numbers)):
         yield f"{name}: value NaN or infinite: leave the tick out, or give 0 requests, where there is no data"
     elif np.any(numbers < 0):
-        yield f"{name}: value {numbers.min():g}: counts are at least 0; use increments per tick with counter resets handled"
-    elif np.any(numbers != np.floor(numbers)):
-        yield f"{name}: value {numbers[numbers != np.floor(numbers)][0]:g}: give whole numbers, not rates or extrapolated increases"
+        yield f"{name}: value {numbers.min():g}: give increments per tick, counter resets handled"
+    elif np.any(broken := numbers != np.floor(numbers)):
+        yield f"{name}: value {numbers[broken][0]:g}: give whole numbers, not rates or extrapolated increases"
 
 
 @dataclass(frozen=True, kw_only=True)

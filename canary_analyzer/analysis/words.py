@@ -1,0 +1,70 @@
+"""Reasons for a tired engineer at 3 a.m.: the metric, both figures, the interval, how many requests, the tolerance."""
+
+from canary_analyzer.analysis.policy import Policy
+from canary_analyzer.analysis.totals import Effect
+from canary_analyzer.analysis.types import MetricState
+
+_STATES = {
+    MetricState.DEGRADED: "worse than tolerated",
+    MetricState.HEALTHY: "shown to be within tolerance",
+    MetricState.UNDECIDED: "not decided",
+    MetricState.NO_DATA: "no data",
+}
+
+
+def metric_names(policy: Policy) -> tuple[str, ...]:
+    """Return `errors`, `latency_p50`, ...: the order of metrics everywhere."""
+    return ("errors", *(f"latency_{quantile_name(rank)}" for rank in policy.latency.quantiles))
+
+
+def quantile_name(rank: float) -> str:
+    """Return `p99` for 0.99, `p99.9` for 0.999."""
+    return f"p{rank * 100:.6g}"
+
+
+def about_errors(effect: Effect, state: MetricState, policy: Policy, requests: tuple[int, int]) -> str:
+    """Return the sentence about the error rate."""
+    if state is MetricState.NO_DATA:
+        return "errors: no data, no tick had requests on both arms"
+    tolerance = policy.errors
+    allowed = max(tolerance.absolute, tolerance.relative * effect.baseline)
+    return (
+        f"errors {_STATES[state]}: {_percent(effect.canary)} of {requests[0]} canary requests failed, "
+        f"{_percent(effect.baseline)} of {requests[1]} baseline requests; difference {_points(effect.value)} "
+        f"(95 % interval {_points(effect.low)} to {_points(effect.high)}), tolerated {_points(allowed)}"
+    )
+
+
+def about_latency(name: str, effect: Effect, state: MetricState, policy: Policy, requests: tuple[int, int]) -> str:
+    """Return the sentence about one latency quantile."""
+    if state is MetricState.NO_DATA:
+        return f"latency {name}: no data, no tick had latencies on both arms"
+    return (
+        f"latency {name} {_STATES[state]}: {_milliseconds(effect.canary)} over {requests[0]} canary requests, "
+        f"{_milliseconds(effect.baseline)} over {requests[1]} baseline requests; {_times(effect.value)} as slow "
+        f"(95 % interval {_times(effect.low)} to {_times(effect.high)}), "
+        f"tolerated {_times(1 + policy.latency.relative)}"
+    )
+
+
+def still_possible(name: str, effect: Effect) -> str:
+    """Return how bad a metric could still be."""
+    if name == "errors":
+        return f"errors at most {_points(effect.high)} above the baseline"
+    return f"{name.replace('_', ' ')} at most {_times(effect.high)} the baseline's"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
+
+
+def _points(share: float) -> str:
+    return f"{share * 100:+.3g} points"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.3g} ms" if value < 1000 else f"{value / 1000:.3g} s"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f} times" if ratio < 100 else "more than 100 times"
