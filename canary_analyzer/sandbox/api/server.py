@@ -1,0 +1,235 @@
+"""The HTTP side: from requests to the functions of this package, and from their results to answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import web
+
+from canary_analyzer.sandbox.api import (
+    discovery,
+    kubeconfig,
+    namespaces,
+    openapi,
+    paths,
+    reads,
+    reviews,
+    scale,
+    table,
+    watches,
+    writes,
+)
+from canary_analyzer.sandbox.api.bodies import APPLY_PATCH, Body, Typing
+from canary_analyzer.sandbox.api.errors import ApiError, method_not_allowed
+from canary_analyzer.sandbox.api.lifecycle import Cluster, Target, WriteOptions
+from canary_analyzer.sandbox.api.resources import Registry
+from canary_analyzer.sandbox.api.store import Store
+
+Document = dict[str, Any]
+
+_BODY_LIMIT = 8 * 1024 * 1024
+_OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_HEALTH = ("/healthz", "/livez", "/readyz")
+
+
+class ApiServer:
+    """A server on 127.0.0.1; use it as an async context manager, from one event loop.
+
+    Args:
+        port: 0 lets the system choose.
+        history: changes kept for every resource; a watch from further back answers 410.
+        bookmark_seconds: pause between the bookmarks of a quiet watch.
+    """
+
+    def __init__(self, *, port: int = 0, history: int = 5000, bookmark_seconds: float = 60.0) -> None:
+        self.cluster = Cluster(store=Store(history), registry=Registry())
+        self.pages = reads.Pages(self.cluster.store)
+        self.url = ""
+        self._port = port
+        self._bookmark_seconds = bookmark_seconds
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        for name in namespaces.INITIAL:
+            target = paths.parse("/api/v1/namespaces", self.cluster.registry)
+            self.cluster.create(target, {"metadata": {"name": name}}, WriteOptions(manager="kube-apiserver"))
+        application = web.Application(client_max_size=_BODY_LIMIT)
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        # Watches would otherwise hold the server for a minute when it is asked to stop.
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop serving; watches end."""
+        if self._runner:
+            await self._runner.cleanup()
+
+    def write_kubeconfig(self, path: Path | str) -> None:
+        """Write a kubeconfig that leads here."""
+        kubeconfig.write(Path(path), self.url)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            static = self._static(request)
+            return static if static is not None else await self._resource(request)
+        except ApiError as problem:
+            return _json(problem.document(), problem.code)
+
+    def _static(self, request: web.Request) -> web.Response | None:
+        """Answers that do not concern a resource."""
+        path, registry = request.path.rstrip("/"), self.cluster.registry
+        if path in _HEALTH:
+            return web.Response(text="ok")
+        if path == "/openapi/v2":
+            if "protobuf" in request.headers.get("Accept", ""):
+                return web.Response(body=openapi.v2_protobuf(), headers={"Content-Type": _OPENAPI_V2})
+            return _json(openapi.v2())
+        fixed = {"/version": discovery.VERSION, "/api": discovery.versions()}.get(path)
+        if fixed is not None:
+            return _json(fixed)
+        if path == "/openapi/v3":
+            return _json(openapi.v3_index(registry))
+        if path.startswith("/openapi/v3/"):
+            return _json(openapi.v3(registry, path.removeprefix("/openapi/v3/")))
+        return self._discovery(path.strip("/").split("/"))
+
+    def _discovery(self, steps: list[str]) -> web.Response | None:
+        registry = self.cluster.registry
+        match steps:
+            case ["apis"]:
+                return _json(discovery.groups(registry))
+            case ["api", version]:
+                return _json(discovery.resources(registry, "", version))
+            case ["apis", group]:
+                return _json(discovery.group(registry, group))
+            case ["apis", group, version]:
+                return _json(discovery.resources(registry, group, version))
+        return None
+
+    async def _resource(self, request: web.Request) -> web.StreamResponse:
+        body = Body(content=await request.read(), media_type=request.content_type)
+        if reviews.is_review(request.path):
+            return _json(reviews.allowed(body), 201)
+        target = paths.parse(request.path, self.cluster.registry)
+        if request.method == "GET":
+            return await self._read(request, target)
+        if request.method == "DELETE":
+            return self._delete(target, body, request.query)
+        if request.method == "POST" and target.subresource in ("binding", "eviction"):
+            return self._act_on_pod(target, body)
+        return self._write(request, target, body)
+
+    async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
+        query = request.query
+        if query.get("watch") in ("true", "1") and not target.subresource:
+            return await self._watch(request, target)
+        as_table = table.wants_table(request.headers.get("Accept", ""))
+        if not target.name:
+            page = self.pages.page(target, query)
+            if as_table:
+                items = [reads.present(target, item) for item in page.items]
+                return _json(
+                    table.table(target.resource, items, reads.list_metadata(page), query.get("includeObject", ""))
+                )
+            return _json(reads.list_document(target, page))
+        document = reads.present(target, self.cluster.live(target))
+        if as_table and not target.subresource:
+            metadata = {"resourceVersion": document["metadata"]["resourceVersion"]}
+            return _json(table.table(target.resource, [document], metadata, query.get("includeObject", "")))
+        return _json(self._shown(target, document))
+
+    async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        events = watches.events(self.cluster.store, target, request.query, self._bookmark_seconds)
+        as_table = table.wants_table(request.headers.get("Accept", ""))
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        watches.WatchRequest.parse(request.query)
+        reads.selection(target, request.query)
+        await response.prepare(request)
+        async with aclosing(events):
+            try:
+                async for event in events:
+                    await response.write(_line(_rendered(target, event, as_table, request.query)))
+            except ApiError as problem:
+                await response.write(_line(watches.gone(problem)))
+            except ConnectionError:
+                return response
+        await response.write_eof()
+        return response
+
+    def _write(self, request: web.Request, target: Target, body: Body) -> web.Response:
+        query, typing = request.query, Typing(request.query)
+        options = writes.options_of(query, request.headers.get("User-Agent", ""))
+        created = False
+        if request.method == "POST" and not target.name:
+            document, created = writes.create(self.cluster, target, body, options, typing), True
+        elif request.method == "PUT" and target.name:
+            document = writes.replace(self.cluster, target, body, options, typing)
+        elif request.method == "PATCH" and target.name and body.media_type == APPLY_PATCH:
+            document, created = writes.apply(self.cluster, target, body, options, query, typing)
+        elif request.method == "PATCH" and target.name:
+            document = writes.patch(self.cluster, target, body, options, typing)
+        else:
+            raise method_not_allowed()
+        response = _json(self._shown(target, reads.present(target, document)), 201 if created else 200)
+        for warning in typing.warnings:
+            response.headers.add("Warning", f'299 - "{warning}"'.replace('d "', 'd \\"').replace('""', '\\""'))
+        return response
+
+    def _shown(self, target: Target, document: Document) -> Document:
+        return scale.scale_of(target, document) if target.subresource == "scale" else document
+
+    def _delete(self, target: Target, body: Body, query: Mapping[str, str]) -> web.Response:
+        options = writes.delete_options(body, query)
+        if not target.name:
+            deleted = writes.delete_collection(self.cluster, target, query, options)
+            page = reads.Page(items=deleted, revision=self.cluster.store.revision)
+            return _json(reads.list_document(target, page))
+        document, gone = self.cluster.delete(target, options)
+        # A real server answers the object itself where deletion takes time, for pods and services always.
+        if not gone or target.resource.plural in ("pods", "services", "serviceaccounts"):
+            return _json(reads.present(target, document))
+        details = {"name": target.name, "kind": target.resource.plural, "uid": document["metadata"]["uid"]}
+        if target.resource.group:
+            details["group"] = target.resource.group
+        return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+
+    def _act_on_pod(self, target: Target, body: Body) -> web.Response:
+        if target.subresource == "binding":
+            writes.bind(self.cluster, target, body)
+        else:
+            self.cluster.delete(target, writes.delete_options(Body(content=b"", media_type=""), {}))
+        return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
+
+
+async def start(*, port: int = 0, history: int = 5000, bookmark_seconds: float = 60.0) -> ApiServer:
+    """A running server; the caller closes it."""
+    return await ApiServer(port=port, history=history, bookmark_seconds=bookmark_seconds).__aenter__()
+
+
+def _json(document: Document, status: int = 200) -> web.Response:
+    return web.Response(
+        body=json.dumps(document, separators=(",", ":")), status=status, content_type="application/json"
+    )
+
+
+def _line(event: Document) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
+
+
+def _rendered(target: Target, event: Document, as_table: bool, query: Mapping[str, str]) -> Document:
+    document = reads.present(target, event["object"])
+    if as_table and event["type"] != "BOOKMARK":
+        metadata = {"resourceVersion": document["metadata"]["resourceVersion"]}
+        document = table.table(target.resource, [document], metadata, query.get("includeObject", ""))
+    return {"type": event["type"], "object": document}

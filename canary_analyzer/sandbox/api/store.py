@@ -1,0 +1,125 @@
+"""Objects, the revision counter and the history that watches read.
+
+Documents in the store are never changed in place: a write puts another document there. That makes a list a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from canary_analyzer.sandbox.api.errors import expired
+
+Document = dict[str, Any]
+Key = tuple[str, str]
+Name = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One write: what was there before and after; `None` before a creation, and after a deletion the last state."""
+
+    revision: int
+    before: Document | None
+    after: Document
+    deleted: bool = False
+
+
+class _Log:
+    """The latest changes of one resource, and an alarm for those who wait for the next."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.dropped = 0
+        self.compacted = 0
+        self.alarm = asyncio.Event()
+
+    def append(self, change: Change, keep: int) -> None:
+        self.changes.append(change)
+        if len(self.changes) > 2 * keep:
+            self.compacted = self.changes[keep - 1].revision
+            self.dropped += keep
+            del self.changes[:keep]
+        alarm, self.alarm = self.alarm, asyncio.Event()
+        alarm.set()
+
+    def position(self, revision: int) -> int:
+        """Index, counted from the first change ever, of the first change after `revision`."""
+        newer = sum(1 for change in self.changes if change.revision > revision)
+        return self.dropped + len(self.changes) - newer
+
+
+class Store:
+    """The cluster's state; only the event loop's thread may touch it.
+
+    Args:
+        history: changes kept for every resource (up to twice as many); older ones answer 410 Gone.
+    """
+
+    def __init__(self, history: int = 5000) -> None:
+        self.revision = 1
+        self._history = history
+        self._objects: dict[Key, dict[Name, Document]] = defaultdict(dict)
+        self._logs: dict[Key, _Log] = defaultdict(_Log)
+
+    def get(self, key: Key, name: Name) -> Document | None:
+        """The object as it is now; do not change it."""
+        return self._objects[key].get(name)
+
+    def list(self, key: Key, namespace: str = "") -> list[Document]:
+        """A snapshot ordered by namespace and name; all namespaces when `namespace` is empty."""
+        items = sorted(self._objects[key].items())
+        return [document for name, document in items if namespace in ("", name[0])]
+
+    def put(self, key: Key, document: Document) -> Document:
+        """Create or replace; the stored document carries the new resourceVersion."""
+        name = name_of(document)
+        stored = self._stamped(document)
+        change = Change(revision=self.revision, before=self._objects[key].get(name), after=stored)
+        self._objects[key][name] = stored
+        self._logs[key].append(change, self._history)
+        return stored
+
+    def remove(self, key: Key, name: Name) -> Document:
+        """Take away; the last state carries the deletion's resourceVersion."""
+        before = self._objects[key].pop(name)
+        stored = self._stamped(before)
+        self._logs[key].append(Change(revision=self.revision, before=before, after=stored, deleted=True), self._history)
+        return stored
+
+    def keys(self) -> list[Key]:
+        """Resources of which objects exist."""
+        return [key for key, objects in self._objects.items() if objects]
+
+    async def changes(self, key: Key, since: int) -> AsyncIterator[Change]:
+        """Every change after revision `since`, for ever.
+
+        Raises:
+            ApiError: 410 when `since` lies before the history that is kept, also when the reader falls so far behind.
+        """
+        log = self._logs[key]
+        if since < log.compacted:
+            raise expired(f"too old resource version: {since} ({log.compacted})")
+        position = log.position(since)
+        while True:
+            if position < log.dropped:
+                raise expired(f"too old resource version: the reader fell behind ({log.compacted})")
+            alarm = log.alarm
+            fresh = log.changes[position - log.dropped :]
+            for change in fresh:
+                yield change
+            position += len(fresh)
+            if not alarm.is_set():
+                await alarm.wait()
+
+    def _stamped(self, document: Document) -> Document:
+        self.revision += 1
+        return {**document, "metadata": {**document["metadata"], "resourceVersion": str(self.revision)}}
+
+
+def name_of(document: Document) -> Name:
+    """(namespace, name); the namespace of a cluster-wide object is empty."""
+    return (document["metadata"].get("namespace", ""), document["metadata"]["name"])
