@@ -125,6 +125,12 @@ class KubeClient:
         """Delete; `options` are the fields of DeleteOptions (gracePeriodSeconds, preconditions, propagationPolicy)."""
         return await self._send("DELETE", resource.path(namespace, name), options)
 
+    async def bind(self, namespace: str, pod: str, node: str) -> None:
+        """Give a pod to a node, as a scheduler does."""
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}
+        await self._send("POST", PODS.path(namespace, pod, "binding"), binding)
+
     async def watch(self, resource: Resource, resource_version: str) -> AsyncIterator[Document]:
         """Events after a version, in all namespaces, until the server ends the watch; a cut watch raises."""
         params = {
