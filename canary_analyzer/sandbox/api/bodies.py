@@ -11,7 +11,7 @@ import yaml
 
 from canary_analyzer.sandbox.api import protobuf, schema
 from canary_analyzer.sandbox.api.errors import bad_request, unsupported_media
-from canary_analyzer.sandbox.api.lifecycle import Target
+from canary_analyzer.sandbox.api.requests import Target
 
 Document = dict[str, Any]
 

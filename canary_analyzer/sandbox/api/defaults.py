@@ -12,8 +12,8 @@ from canary_analyzer.sandbox.api.store import Store
 Document = dict[str, Any]
 
 
-def complete(resource: Resource, document: Document, store: Store) -> Document:
-    """A deep copy of the document with every default filled in."""
+def complete(resource: Resource, document: Document, store: Store, live: Document | None = None) -> Document:
+    """A deep copy of the document with every default filled in; what was allocated to `live` is kept."""
     completed = copy.deepcopy(document)
     spec = completed.get("spec")
     if resource.custom or not isinstance(spec, dict | None):
@@ -26,6 +26,7 @@ def complete(resource: Resource, document: Document, store: Store) -> Document:
     elif resource.plural == "pods" and spec:
         _pod(completed, spec)
     elif resource.plural == "services" and spec:
+        _keep_allocated(spec, (live or {}).get("spec") or {})
         _service(spec, store)
         completed.setdefault("status", {"loadBalancer": {}})
     else:
@@ -155,11 +156,25 @@ def _service(spec: Document, store: Store) -> None:
         _node_ports(spec, kind, store)
 
 
+def _keep_allocated(spec: Document, old: Document) -> None:
+    """A replacement that leaves addresses and node ports out keeps them (patchAllocatedValues)."""
+    if "ExternalName" in (spec.get("type"), old.get("type")):
+        return
+    for field in ("clusterIP", "clusterIPs"):
+        if field in old:
+            spec.setdefault(field, old[field])
+    known = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in old.get("ports") or []}
+    for port in spec.get("ports") or [] if spec.get("type") in ("NodePort", "LoadBalancer") else []:
+        node_port = known.get((port.get("protocol", "TCP"), port.get("port")))
+        if node_port:
+            port.setdefault("nodePort", node_port)
+
+
 def _node_ports(spec: Document, kind: str, store: Store) -> None:
     spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
-    services = [service["spec"] for service in store.list(("", "services"))]
+    services = [service["spec"] for service in store.all(("", "services"))]
     taken = {port.get("nodePort") for service in [*services, spec] for port in service.get("ports") or []}
     free = iter(sorted(set(range(30000, 32768)) - taken))
     for port in spec.get("ports") or []:
@@ -168,6 +183,6 @@ def _node_ports(spec: Document, kind: str, store: Store) -> None:
 
 
 def _free_address(store: Store) -> str:
-    taken = {service["spec"].get("clusterIP") for service in store.list(("", "services"))}
+    taken = {service["spec"].get("clusterIP") for service in store.all(("", "services"))}
     addresses = (f"10.96.{third}.{fourth}" for third in range(256) for fourth in range(1, 255))
     return next(address for address in addresses if address not in taken and address != "10.96.0.1")

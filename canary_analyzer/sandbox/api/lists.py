@@ -63,7 +63,7 @@ _RULES: dict[Path, ListRule] = {
     ("finalizers",): SET,
 }
 
-_CUSTOM_RULES = {("metadata", "ownerReferences"): _by("uid"), ("metadata", "finalizers"): SET}
+_CUSTOM_RULES: dict[Path, ListRule] = {("metadata", "ownerReferences"): _by("uid"), ("metadata", "finalizers"): SET}
 
 _ATOMIC_MAPS = frozenset({"selector", "nodeSelector", "podSelector", "matchLabels", "fieldRef", "resourceFieldRef"})
 

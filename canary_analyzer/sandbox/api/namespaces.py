@@ -41,4 +41,4 @@ def terminating(namespace: Document, time: str) -> Document:
 
 def inhabited(store: Store, name: str) -> bool:
     """Whether anything is left in it."""
-    return any(store.list(key, name) for key in store.keys() if key != ("", "namespaces"))
+    return any(store.all(key, name) for key in store.occupied() if key != ("", "namespaces"))

@@ -56,7 +56,8 @@ def _gvk(resource: Resource, version: str) -> Document:
 def _paths(resource: Resource, version: str) -> Document:
     scope = "/namespaces/{namespace}" if resource.namespaced else ""
     collection = f"/{_root(resource.group, version)}{scope}/{resource.plural}"
-    kinds = [kind for kind in PATCHES if kind != STRATEGIC_PATCH or not resource.custom]
+    # Announced as strategic here, kubectl would look for merge keys in these schemas; otherwise it uses its own.
+    kinds = [kind for kind in PATCHES if kind != STRATEGIC_PATCH]
     patch = _operation(resource, version, "patch") | {"requestBody": {"content": {kind: {} for kind in kinds}}}
     return {
         collection: {"post": _operation(resource, version, "post")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canary_analyzer.sandbox.api.errors import no_such_path
-from canary_analyzer.sandbox.api.lifecycle import Target
+from canary_analyzer.sandbox.api.requests import Target
 from canary_analyzer.sandbox.api.resources import Registry
 
 

@@ -1,4 +1,4 @@
-"""Objects in Kubernetes' protobuf envelope, as kubectl 1.32 and later sends them when it creates simple kinds.
+r"""Objects in Kubernetes' protobuf envelope, as kubectl 1.32 and later sends them when it creates simple kinds.
 
 The envelope is `k8s\\0` and a runtime.Unknown (k8s.io/apimachinery/pkg/runtime/generated.proto). The tables below are
 excerpts of the generated.proto files: field number -> (name, type), where a type is str, bytes, bool, int, another
@@ -73,7 +73,7 @@ def _message(content: bytes, table: Table) -> Document:
         if isinstance(kind, list):
             document.setdefault(name, []).append(_value(value, kind[0]))
         elif isinstance(kind, dict) and "map" in kind:
-            entry = _message(bytes(value), {1: ("key", str), 2: ("value", kind["map"])})  # type: ignore[index]
+            entry = _message(bytes(value), {1: ("key", str), 2: ("value", kind["map"])})
             document.setdefault(name, {})[entry.get("key", "")] = entry.get("value", "")
         elif name and value != b"":
             document[name] = _value(value, kind)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary_analyzer.sandbox.api.errors import bad_request, expired
-from canary_analyzer.sandbox.api.lifecycle import Target
+from canary_analyzer.sandbox.api.requests import Target
 from canary_analyzer.sandbox.api.selectors import Matches, field_selector, label_selector
 from canary_analyzer.sandbox.api.store import Store
 
@@ -72,7 +72,7 @@ class Pages:
         token = query.get("continue", "")
         if not token:
             matches = selection(target, query)
-            items = [item for item in self._store.list(target.resource.key, target.namespace) if matches(item)]
+            items = [item for item in self._store.all(target.resource.key, target.namespace) if matches(item)]
             return self._split(Page(items=items, revision=self._store.revision), _number(query, "limit"))
         pending = self._pending.get(token)
         if pending is None:
@@ -107,7 +107,7 @@ def list_document(target: Target, page: Page) -> Document:
 
 
 def list_metadata(page: Page) -> Document:
-    """resourceVersion and, when the list goes on, how to continue."""
+    """The resourceVersion and, when the list goes on, how to continue."""
     metadata: Document = {"resourceVersion": str(page.revision)}
     if page.token:
         metadata |= {"continue": page.token, "remainingItemCount": page.rest}

@@ -13,8 +13,8 @@ Document = dict[str, Any]
 class Resource:
     """One resource; several `versions` share one store, the first is the preferred one.
 
-    `generation` says what makes `metadata.generation` rise: nothing, another spec, or another spec or annotation.
-    `custom` marks kinds that a real cluster gets from a CustomResourceDefinition: merge patches only, no typed decoding.
+    `generation` says what makes `metadata.generation` rise: "" nothing, "spec" another spec, "spec+annotations" also
+    another annotation. `custom` marks kinds that a real cluster gets from a CustomResourceDefinition.
     """
 
     group: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canary_analyzer.sandbox.api.errors import Cause, bad_request, invalid
-from canary_analyzer.sandbox.api.lifecycle import Target
+from canary_analyzer.sandbox.api.requests import Target
 
 Document = dict[str, Any]
 

@@ -23,9 +23,10 @@ from canary_analyzer.sandbox.api import (
     watches,
     writes,
 )
-from canary_analyzer.sandbox.api.bodies import APPLY_PATCH, Body, Typing
+from canary_analyzer.sandbox.api.bodies import APPLY_PATCH, Body
 from canary_analyzer.sandbox.api.errors import ApiError, method_not_allowed
-from canary_analyzer.sandbox.api.lifecycle import Cluster, Target, WriteOptions
+from canary_analyzer.sandbox.api.lifecycle import Cluster
+from canary_analyzer.sandbox.api.requests import Target, WriteOptions
 from canary_analyzer.sandbox.api.resources import Registry
 from canary_analyzer.sandbox.api.store import Store
 
@@ -88,25 +89,29 @@ class ApiServer:
 
     def _static(self, request: web.Request) -> web.Response | None:
         """Answers that do not concern a resource."""
-        path, registry = request.path.rstrip("/"), self.cluster.registry
+        path = request.path.rstrip("/")
         if path in _HEALTH:
             return web.Response(text="ok")
-        if path == "/openapi/v2":
-            if "protobuf" in request.headers.get("Accept", ""):
-                return web.Response(body=openapi.v2_protobuf(), headers={"Content-Type": _OPENAPI_V2})
-            return _json(openapi.v2())
-        fixed = {"/version": discovery.VERSION, "/api": discovery.versions()}.get(path)
-        if fixed is not None:
-            return _json(fixed)
-        if path == "/openapi/v3":
-            return _json(openapi.v3_index(registry))
-        if path.startswith("/openapi/v3/"):
-            return _json(openapi.v3(registry, path.removeprefix("/openapi/v3/")))
+        if path == "/version":
+            return _json(discovery.VERSION)
+        if path.startswith("/openapi/"):
+            return self._openapi(path, request.headers.get("Accept", ""))
         return self._discovery(path.strip("/").split("/"))
+
+    def _openapi(self, path: str, accept: str) -> web.Response:
+        if path == "/openapi/v2" and "protobuf" in accept:
+            return web.Response(body=openapi.v2_protobuf(), headers={"Content-Type": _OPENAPI_V2})
+        if path == "/openapi/v2":
+            return _json(openapi.v2())
+        if path == "/openapi/v3":
+            return _json(openapi.v3_index(self.cluster.registry))
+        return _json(openapi.v3(self.cluster.registry, path.removeprefix("/openapi/v3/")))
 
     def _discovery(self, steps: list[str]) -> web.Response | None:
         registry = self.cluster.registry
         match steps:
+            case ["api"]:
+                return _json(discovery.versions())
             case ["apis"]:
                 return _json(discovery.groups(registry))
             case ["api", version]:
@@ -168,23 +173,26 @@ class ApiServer:
         return response
 
     def _write(self, request: web.Request, target: Target, body: Body) -> web.Response:
-        query, typing = request.query, Typing(request.query)
-        options = writes.options_of(query, request.headers.get("User-Agent", ""))
-        created = False
-        if request.method == "POST" and not target.name:
-            document, created = writes.create(self.cluster, target, body, options, typing), True
-        elif request.method == "PUT" and target.name:
-            document = writes.replace(self.cluster, target, body, options, typing)
-        elif request.method == "PATCH" and target.name and body.media_type == APPLY_PATCH:
-            document, created = writes.apply(self.cluster, target, body, options, query, typing)
-        elif request.method == "PATCH" and target.name:
-            document = writes.patch(self.cluster, target, body, options, typing)
-        else:
-            raise method_not_allowed()
+        call = writes.Call.parse(target, body, request.query, request.headers.get("User-Agent", ""))
+        document, created = self._written(request.method, call)
         response = _json(self._shown(target, reads.present(target, document)), 201 if created else 200)
-        for warning in typing.warnings:
-            response.headers.add("Warning", f'299 - "{warning}"'.replace('d "', 'd \\"').replace('""', '\\""'))
+        for warning in call.typing.warnings:
+            quoted = warning.replace('"', '\\"')
+            response.headers.add("Warning", f'299 - "{quoted}"')
         return response
+
+    def _written(self, method: str, call: writes.Call) -> tuple[Document, bool]:
+        """The object after the write, and whether it is new."""
+        match method, bool(call.target.name):
+            case "POST", False:
+                return writes.create(self.cluster, call), True
+            case "PUT", True:
+                return writes.replace(self.cluster, call), False
+            case "PATCH", True if call.body.media_type == APPLY_PATCH:
+                return writes.apply(self.cluster, call)
+            case "PATCH", True:
+                return writes.patch(self.cluster, call), False
+        raise method_not_allowed()
 
     def _shown(self, target: Target, document: Document) -> Document:
         return scale.scale_of(target, document) if target.subresource == "scale" else document

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,7 @@ class Store:
         """The object as it is now; do not change it."""
         return self._objects[key].get(name)
 
-    def list(self, key: Key, namespace: str = "") -> list[Document]:
+    def all(self, key: Key, namespace: str = "") -> list[Document]:
         """A snapshot ordered by namespace and name; all namespaces when `namespace` is empty."""
         items = sorted(self._objects[key].items())
         return [document for name, document in items if namespace in ("", name[0])]
@@ -90,11 +90,11 @@ class Store:
         self._logs[key].append(Change(revision=self.revision, before=before, after=stored, deleted=True), self._history)
         return stored
 
-    def keys(self) -> list[Key]:
+    def occupied(self) -> list[Key]:
         """Resources of which objects exist."""
         return [key for key, objects in self._objects.items() if objects]
 
-    async def changes(self, key: Key, since: int) -> AsyncIterator[Change]:
+    async def changes(self, key: Key, since: int) -> AsyncGenerator[Change, None]:
         """Every change after revision `since`, for ever.
 
         Raises:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from canary_analyzer.sandbox.api.errors import ApiError, bad_request
-from canary_analyzer.sandbox.api.lifecycle import Target
 from canary_analyzer.sandbox.api.reads import selection
+from canary_analyzer.sandbox.api.requests import Target
 from canary_analyzer.sandbox.api.selectors import Matches
 from canary_analyzer.sandbox.api.store import Change, Store
 
@@ -51,7 +51,7 @@ class WatchRequest:
 
 async def events(
     store: Store, target: Target, query: Mapping[str, str], bookmark_every: float
-) -> AsyncIterator[Document]:
+) -> AsyncGenerator[Document, None]:
     """Watch events with whole objects, until the time is over.
 
     Raises:
@@ -61,7 +61,7 @@ async def events(
     since = request.since
     if since is None:
         since = store.revision
-        for document in store.list(target.resource.key, target.namespace):
+        for document in store.all(target.resource.key, target.namespace):
             if matches(document):
                 yield {"type": "ADDED", "object": document}
         if request.initial_end:
@@ -74,8 +74,8 @@ async def events(
 
 
 async def _timed(
-    changes: AsyncIterator[Change], request: WatchRequest, bookmark_every: float
-) -> AsyncIterator[Change | None]:
+    changes: AsyncGenerator[Change, None], request: WatchRequest, bookmark_every: float
+) -> AsyncGenerator[Change | None, None]:
     """Changes until the time is over; None where a bookmark is due, also at the end."""
     loop = asyncio.get_running_loop()
     end = loop.time() + request.seconds

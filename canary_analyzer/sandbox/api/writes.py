@@ -2,110 +2,125 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from canary_analyzer.sandbox.api import apply as server_side
 from canary_analyzer.sandbox.api import bodies, scale
 from canary_analyzer.sandbox.api.bodies import Body, Typing
 from canary_analyzer.sandbox.api.errors import bad_request, unsupported_media
-from canary_analyzer.sandbox.api.lifecycle import Change, Cluster, DeleteOptions, Target, WriteOptions, timestamp
+from canary_analyzer.sandbox.api.lifecycle import Cluster
 from canary_analyzer.sandbox.api.managed import Writer
 from canary_analyzer.sandbox.api.patches import json_patch, merge_patch, strategic_merge_patch
 from canary_analyzer.sandbox.api.reads import present, selection
+from canary_analyzer.sandbox.api.requests import Change, DeleteOptions, Target, WriteOptions
+from canary_analyzer.sandbox.api.rules import timestamp
 
 Document = dict[str, Any]
 
 
-def options_of(query: Mapping[str, str], user_agent: str) -> WriteOptions:
-    """On whose behalf the request writes, and whether for real.
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A writing request; `typing` collects the warnings that go with the answer."""
 
-    Raises:
-        ApiError: 400 for a dryRun that is neither absent nor `All`.
-    """
-    if query.get("dryRun", "") not in ("", "All"):
-        raise bad_request(f"dryRun: Unsupported value: {query['dryRun']!r}: supported values: 'All'")
-    manager = query.get("fieldManager") or user_agent.partition("/")[0] or "unknown"
-    return WriteOptions(manager=manager, dry_run=query.get("dryRun") == "All")
+    target: Target
+    body: Body
+    query: Mapping[str, str]
+    options: WriteOptions
+    typing: Typing
+
+    @classmethod
+    def parse(cls, target: Target, body: Body, query: Mapping[str, str], user_agent: str) -> Call:
+        """Read the query and the client's name.
+
+        Raises:
+            ApiError: 400 for a dryRun that is neither absent nor `All`.
+        """
+        if query.get("dryRun", "") not in ("", "All"):
+            raise bad_request(f"dryRun: Unsupported value: {query['dryRun']!r}: supported values: 'All'")
+        manager = query.get("fieldManager") or user_agent.partition("/")[0] or "unknown"
+        options = WriteOptions(manager=manager, dry_run=query.get("dryRun") == "All")
+        return cls(target=target, body=body, query=query, options=options, typing=Typing(query))
 
 
-def create(cluster: Cluster, target: Target, body: Body, options: WriteOptions, typing: Typing) -> Document:
+def create(cluster: Cluster, call: Call) -> Document:
     """POST to a collection."""
-    document = typing.decode(target, bodies.read_object(body))
-    return cluster.create(target, document, options)
+    document = call.typing.decode(call.target, bodies.read_object(call.body))
+    return cluster.create(call.target, document, call.options)
 
 
-def replace(cluster: Cluster, target: Target, body: Body, options: WriteOptions, typing: Typing) -> Document:
+def replace(cluster: Cluster, call: Call) -> Document:
     """PUT of an object, its status or its scale."""
-    document = bodies.read_object(body)
+    document, target = bodies.read_object(call.body), call.target
     if target.subresource == "scale":
-        return cluster.update(target, lambda live: scale.scaled(live, document), options)
-    decoded = typing.decode(target, document)
-    return cluster.update(target, lambda _: decoded, options)
+        return cluster.update(target, lambda live: scale.scaled(live, document), call.options)
+    decoded = call.typing.decode(target, document)
+    return cluster.update(target, lambda _: decoded, call.options)
 
 
-def patch(cluster: Cluster, target: Target, body: Body, options: WriteOptions, typing: Typing) -> Document:
+def patch(cluster: Cluster, call: Call) -> Document:
     """PATCH with one of the three formats that only need the live object.
 
     Raises:
         ApiError: 415 for a format that the kind does not take.
     """
-    change = _change(target, body)
+    target, change = call.target, _change(call.target, call.body)
     if target.subresource == "scale":
-        return cluster.update(target, lambda live: scale.scaled(live, change(scale.scale_of(target, live))), options)
-    return cluster.update(target, lambda live: typing.decode(target, change(present(target, live))), options)
+        rescale: Change = lambda live: scale.scaled(live, change(scale.scale_of(target, live)))  # noqa: E731
+        return cluster.update(target, rescale, call.options)
+    return cluster.update(target, lambda live: call.typing.decode(target, change(present(target, live))), call.options)
 
 
 def _change(target: Target, body: Body) -> Change:
-    parsed = body.parsed() if body.media_type in bodies.PATCHES else None
+    accepted = [kind for kind in bodies.PATCHES if kind != bodies.STRATEGIC_PATCH or not target.resource.custom]
+    if body.media_type not in accepted:
+        raise unsupported_media(accepted)
+    parsed = body.parsed()
     if body.media_type == bodies.JSON_PATCH:
         return lambda live: json_patch(live, parsed)
     if not isinstance(parsed, dict):
-        raise unsupported_media(bodies.PATCHES) if parsed is None else bad_request("the patch is not an object")
+        raise bad_request("the patch is not an object")
     if body.media_type == bodies.MERGE_PATCH:
         return lambda live: _as_document(merge_patch(live, parsed))
-    if body.media_type == bodies.STRATEGIC_PATCH and not target.resource.custom:
-        return lambda live: strategic_merge_patch(live, parsed)
-    raise unsupported_media([kind for kind in bodies.PATCHES if kind != bodies.STRATEGIC_PATCH])
+    return lambda live: strategic_merge_patch(live, parsed)
 
 
 def _as_document(value: Any) -> Document:
     return value if isinstance(value, dict) else {}
 
 
-def apply(
-    cluster: Cluster, target: Target, body: Body, options: WriteOptions, query: Mapping[str, str], typing: Typing
-) -> tuple[Document, bool]:
+def apply(cluster: Cluster, call: Call) -> tuple[Document, bool]:
     """Server-side apply: the object, and whether it is new.
 
     Raises:
-        ApiError: 400 without a fieldManager, 409 for fields that others own.
+        ApiError: 400 without a fieldManager or with managedFields, 409 for fields that others own.
     """
-    if not query.get("fieldManager"):
-        raise bad_request(
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-        )
-    wish = typing.decode(target, bodies.read_object(Body(content=body.content, media_type="application/yaml")))
-    if wish["metadata"].get("managedFields"):
-        raise bad_request("metadata.managedFields must be nil")
+    target, wish = call.target, _wish(call)
     live = cluster.store.get(target.resource.key, target.key) or {}
     writer = Writer(
-        manager=options.manager,
+        manager=call.options.manager,
         api_version=target.resource.api_version(target.version),
         subresource=target.subresource,
         time=timestamp(),
     )
-    custom, force = target.resource.custom, query.get("force") == "true"
+    custom, force = target.resource.custom, call.query.get("force") == "true"
     merged, entries = server_side.apply(live, wish, writer, custom=custom, force=force)
-    ownership = server_side.ownership(entries, live, writer)
-    owned = WriteOptions(manager=options.manager, dry_run=options.dry_run, ownership=ownership)
+    options = dataclasses.replace(call.options, ownership=server_side.ownership(entries, live, writer))
     if not live:
-        return cluster.create(target, _named(merged, target), owned), True
-    return cluster.update(target, lambda _: merged, owned), False
+        return cluster.create(target, merged, options), True
+    return cluster.update(target, lambda _: merged, options), False
 
 
-def _named(document: Document, target: Target) -> Document:
-    return {**document, "metadata": {**document["metadata"], "name": target.name}}
+def _wish(call: Call) -> Document:
+    if not call.query.get("fieldManager"):
+        raise bad_request("PatchOptions is invalid: fieldManager: Required value: is required for apply patch")
+    document = bodies.read_object(Body(content=call.body.content, media_type="application/yaml"))
+    wish = call.typing.decode(call.target, document)
+    if wish["metadata"].get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    return {**wish, "metadata": {**wish["metadata"], "name": call.target.name}}
 
 
 def delete_options(body: Body, query: Mapping[str, str]) -> DeleteOptions:
@@ -133,7 +148,7 @@ def delete_collection(
     """Delete every object that the request selects."""
     matches = selection(target, query)
     deleted = []
-    for document in cluster.store.list(target.resource.key, target.namespace):
+    for document in cluster.store.all(target.resource.key, target.namespace):
         if matches(document):
             metadata = document["metadata"]
             one = Target(
