@@ -13,6 +13,7 @@ section 5; Wang & Ramdas, "Anytime-valid t-tests and confidence sequences for Ga
 """
 
 import numpy as np
+from scipy.special import gammaln
 
 from canary_analyzer.analysis.types import Floats
 
@@ -30,8 +31,13 @@ def log_ratios(ticks: Floats, sums: Floats, squares: Floats) -> Floats:
     """
     n = np.maximum(ticks, 1.0)[:, None]
     cosine = (sums / np.sqrt(np.where(squares > 0, squares, 1.0)))[:, None]
-    ratio = _log_integral(n, EFFECTS * cosine) - _log_integral(n, np.zeros(1)) - n * EFFECTS**2 / 2
+    ratio = _log_integral(n, EFFECTS * cosine) - _log_integral_at_zero(n) - n * EFFECTS**2 / 2
     return np.where(ticks[:, None] >= 2, ratio, 0.0)
+
+
+def _log_integral_at_zero(n: Floats) -> Floats:
+    """Return log I(0), a gamma function."""
+    return np.asarray((n / 2 - 1) * np.log(2.0) + gammaln(n / 2))
 
 
 def _log_integral(n: Floats, slope: Floats) -> Floats:

@@ -21,9 +21,9 @@ class Evidence:
     Args:
         against: [S, K] betting on shares, that the canary is beyond tolerance.
         within: [S, K] betting on shares, that it is within tolerance.
-        ticks: [S] ticks that counted.
-        sums: [S] sum of the ticks' excess over tolerance.
-        squares: [S] sum of their squares.
+        ticks: [S] ticks whose excess counted.
+        sums: [S] sum of their excesses over tolerance.
+        squares: [S] sum of the squares.
     """
 
     against: Floats
@@ -44,25 +44,31 @@ class Evidence:
         against = betting.stakes(bets.against_limit, bets.expected)
         # Within tolerance means fewer bad requests of the canary: the same game, played for the baseline's share.
         within = betting.stakes(1 - bets.within_limit, bets.expected)
+        excess = bets.excess * bets.steady
         return Evidence(
             against=self.against + np.log1p(against * bets.against[:, None]),
             within=self.within + np.log1p(within * bets.within[:, None]),
-            ticks=self.ticks + 1,
-            sums=self.sums + bets.excess,
-            squares=self.squares + bets.excess**2,
+            ticks=self.ticks + bets.steady,
+            sums=self.sums + excess,
+            squares=self.squares + excess**2,
         )
 
     def log_against(self) -> Floats:
         """Return the log wealth [S] of all who bet that the canary is beyond tolerance."""
-        shares = log_mean(self.against)
-        steady = log_mean(consistency.log_ratios(self.ticks, self.sums, self.squares))
-        return log_mean(np.stack((shares, steady), axis=1))
+        return _log_mean(self.against, consistency.log_ratios(self.ticks, self.sums, self.squares))
 
     def log_within(self) -> Floats:
         """Return the log wealth [S] of all who bet that it is within tolerance."""
-        return log_mean(self.within)
+        return _log_mean(self.within, consistency.log_ratios(self.ticks, -self.sums, self.squares))
 
 
-def log_mean(log_wealth: Floats) -> Floats:
-    """Return the log of the mean wealth along the last axis."""
-    return np.asarray(np.logaddexp.reduce(log_wealth, axis=-1) - np.log(log_wealth.shape[-1]))
+_SHARES, _STEADY = 0.6, 0.4
+"""Capital of those who bet on shares, and on consistency."""
+
+
+def _log_mean(shares: Floats, steady: Floats) -> Floats:
+    """Return the log of the mean wealth [S]; within either method all bettors begin alike."""
+    return np.logaddexp(
+        np.logaddexp.reduce(shares, axis=-1) + np.log(_SHARES / shares.shape[-1]),
+        np.logaddexp.reduce(steady, axis=-1) + np.log(_STEADY / steady.shape[-1]),
+    )

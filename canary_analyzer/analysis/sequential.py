@@ -22,32 +22,13 @@ from canary_analyzer.analysis import guardrails
 from canary_analyzer.analysis.evidence import Evidence
 from canary_analyzer.analysis.mistakes import refuse
 from canary_analyzer.analysis.policy import Policy
-from canary_analyzer.analysis.streams import error_bets, has_latency, latency_bets, usual_error_rate
+from canary_analyzer.analysis.streams import tick_bets
 from canary_analyzer.analysis.totals import Totals
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
+from canary_analyzer.analysis.usual import Usual
 
-_MEMORY = 0.9
-"""What the baseline's usual behaviour keeps per tick: it follows the time of day within some ten ticks."""
 _ERRORS_SHARE = 0.5
 """Share of the capital that bets on errors; the latency streams divide the rest."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Usual:
-    """The baseline of late, older ticks fading: what bets are sized by before a tick is seen."""
-
-    errors: float
-    requests: float
-    latency: Floats
-
-    def after(self, tick: Tick) -> "Usual":
-        """Return what is usual after one more tick."""
-        baseline = tick.baseline
-        return Usual(
-            errors=_MEMORY * self.errors + baseline.errors,
-            requests=_MEMORY * self.requests + baseline.requests,
-            latency=_MEMORY * self.latency + baseline.latency,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +49,7 @@ class JudgeState:
         edges_ms: [B-1] upper edges of the latency buckets, milliseconds.
         tick: Ticks seen.
         cold_ticks: The canary's ticks with traffic still to be left out.
-        errors: Evidence of the one error stream.
-        latency: Evidence of a stream per quantile, and of one over the whole histogram.
+        evidence: Of a stream of errors, one per latency quantile, and one over the whole histogram.
         usual: The baseline of late.
         totals: Sums for effects.
         recent: The latest ticks, for guardrails.
@@ -82,8 +62,7 @@ class JudgeState:
     edges_ms: Floats
     tick: int
     cold_ticks: int
-    errors: Evidence
-    latency: Evidence
+    evidence: Evidence
     usual: Usual
     totals: Totals
     recent: tuple[Tick, ...]
@@ -116,9 +95,8 @@ def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
         edges_ms=edges,
         tick=0,
         cold_ticks=math.ceil(policy.warmup_seconds / tick_seconds),
-        errors=Evidence.none(1),
-        latency=Evidence.none(quantiles + 1),
-        usual=Usual(errors=0.0, requests=0.0, latency=np.zeros(edges.size + 1)),
+        evidence=Evidence.none(quantiles + 2),
+        usual=Usual.nothing(edges.size + 1),
         totals=Totals.none(edges.size + 1),
         recent=(),
         best_within=np.zeros(quantiles + 1),
@@ -133,7 +111,7 @@ def advance(state: JudgeState, tick: Tick) -> JudgeState:
     """Return the state after one more tick; a tick without traffic on an arm only passes the time."""
     if state.alarm is not None:
         return state
-    seen = replace(state, tick=state.tick + 1, usual=state.usual.after(tick))
+    seen = replace(state, tick=state.tick + 1, usual=state.usual.after(tick.baseline))
     if not tick.canary.requests:
         return seen
     if seen.cold_ticks:
@@ -143,19 +121,15 @@ def advance(state: JudgeState, tick: Tick) -> JudgeState:
 
 def _counted(state: JudgeState, usual: Usual, tick: Tick) -> JudgeState:
     """Add a tick with traffic on the canary; `usual` is what was known before it."""
-    policy = state.policy
-    errors, latency = state.errors, state.latency
+    policy, evidence = state.policy, state.evidence
     if tick.baseline.requests:
-        errors = errors.after(error_bets(tick, usual_error_rate(usual.errors, usual.requests), policy.errors))
-    if has_latency(tick.canary) and has_latency(tick.baseline) and usual.latency.any():
-        latency = latency.after(latency_bets(tick, usual.latency, state.edges_ms, policy.latency))
+        evidence = evidence.after(tick_bets(tick, usual, state.edges_ms, policy))
     return replace(
         state,
-        errors=errors,
-        latency=latency,
+        evidence=evidence,
         totals=state.totals.after(tick),
         recent=(*state.recent, tick)[-policy.guardrails.ticks :],
-        best_within=np.maximum(state.best_within, log_within(errors, latency)),
+        best_within=np.maximum(state.best_within, evidence.log_within()[:-1]),
     )
 
 
@@ -190,17 +164,11 @@ def shares_of_capital(policy: Policy) -> Floats:
 
 def log_capital(state: JudgeState) -> Floats:
     """Return the log of the capital [1 + Q] that bets against each metric; all start with 1 together."""
-    errors, latency = state.errors.log_against(), state.latency.log_against()
-    each = math.log((1 - _ERRORS_SHARE) / latency.size)
-    lowest = np.logaddexp(latency[0], latency[-1]) + each
-    return np.concatenate((errors + math.log(_ERRORS_SHARE), [lowest], latency[1:-1] + each))
+    wealth = state.evidence.log_against()
+    wealth[1] = np.logaddexp(wealth[1], wealth[-1]) - math.log(2)
+    return np.asarray(wealth[:-1] + np.log(shares_of_capital(state.policy)))
 
 
 def joint(log_capital: Floats) -> float:
     """Return the log of the whole capital."""
     return float(np.logaddexp.reduce(log_capital))
-
-
-def log_within(errors: Evidence, latency: Evidence) -> Floats:
-    """Return the log wealth [1 + Q] of the bets that each metric is within tolerance."""
-    return np.concatenate((errors.log_within(), latency.log_within()[:-1]))

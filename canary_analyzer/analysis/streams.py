@@ -6,18 +6,19 @@ What is usual, and what a canary within tolerance may reach, comes from the base
 every bet is fixed before its outcome is seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from canary_analyzer.analysis import betting
 from canary_analyzer.analysis.histogram import nearest_edges, share_above, slowed
-from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance
+from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance, Policy
 from canary_analyzer.analysis.types import ArmTick, Floats, Tick
+from canary_analyzer.analysis.usual import Usual
 
-_PRIOR_ERROR_RATE = 0.002
-_PRIOR_REQUESTS = 500.0
-"""What is taken for the error rate before the baseline has shown any: it sizes the bets, fair they are without it."""
+_ENOUGH = 1.0
+"""Bad (and good) requests of a canary within tolerance from which on a tick's excess is nearly normal, once its variance
+is made stable: below, a single bad request is an outlier."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +32,7 @@ class Bets:
         within_limit: The share of bad requests that this bet takes for fair.
         expected: Bad requests expected in the tick.
         excess: Canary's excess over what is tolerated, in standard errors of independent requests.
+        steady: Whether that excess counts: enough bad requests were expected.
     """
 
     against: Floats
@@ -39,97 +41,122 @@ class Bets:
     within_limit: Floats
     expected: Floats
     excess: Floats
+    steady: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-def joined(first: Bets, second: Bets) -> Bets:
-    """Return the streams of both, in order."""
-    return Bets(
-        **{name: np.concatenate((getattr(first, name), getattr(second, name))) for name in Bets.__annotations__}
-    )
+def tick_bets(tick: Tick, usual: Usual, edges_ms: Floats, policy: Policy) -> Bets:
+    """Return all streams of a tick with traffic on both arms; `usual` is the baseline before it."""
+    errors = _error_bets(tick, usual.error_rate(), policy.errors)
+    known = usual.latency.any() and _has_latency(tick.canary) and _has_latency(tick.baseline)
+    if known:
+        latency = _latency_bets(tick, usual.latency, edges_ms, policy.latency)
+    else:
+        latency = _nothing_to_bet_on(len(policy.latency.quantiles) + 1)
+    names = (field.name for field in fields(Bets))
+    return Bets(**{name: np.concatenate((getattr(errors, name), getattr(latency, name))) for name in names})
 
 
-def error_bets(tick: Tick, usual_rate: float, tolerance: ErrorTolerance) -> Bets:
-    """Return the one stream of failed requests; `usual_rate` is the baseline's error rate in the ticks before.
+def _error_bets(tick: Tick, usual_rate: float, tolerance: ErrorTolerance) -> Bets:
+    """Return the one stream of failed requests.
 
     Tolerated is the larger of two allowances, so the bet against the canary pays the lesser of two outcomes: fair
     whichever allowance holds. A canary beyond tolerance is beyond both, so the reverse bet may pick the one expected to
     be the larger.
     """
     canary, baseline = tick.canary, tick.baseline
-    total = canary.requests + baseline.requests
-    relative_limit = _limit(canary.requests, baseline.requests, 1 + tolerance.relative)
-    absolute_limit = canary.requests / total
+    bad, n = np.array([canary.errors]), float(canary.requests)
+    limits = _limit(n, baseline.requests, np.array([1 + tolerance.relative, 1.0]))
     allowance = baseline.requests * tolerance.absolute
-    relative = float(
-        betting.share_payoff(np.array([canary.errors]), np.array([baseline.errors]), np.array([relative_limit]))[0]
-    )
-    absolute = betting.excess_payoff(canary.errors, baseline.errors, allowance, absolute_limit)
+    relative = betting.share_payoff(bad, np.array([baseline.errors]), limits[:1])
+    absolute = betting.excess_payoff(canary.errors, baseline.errors, allowance, limits[1])
     mostly_absolute = tolerance.absolute >= tolerance.relative * usual_rate
+    tolerated = _tolerated_rate(usual_rate, tolerance)
+    seen = _tolerated_rate(baseline.errors / baseline.requests, tolerance)
     return Bets(
-        against=np.array([min(relative, absolute)]),
-        against_limit=np.array([max(relative_limit, absolute_limit)]),
-        within=np.array([-absolute if mostly_absolute else -relative]),
-        within_limit=np.array([absolute_limit if mostly_absolute else relative_limit]),
-        expected=np.array([usual_rate * total + allowance * mostly_absolute]),
-        excess=np.array([_error_excess(tick, usual_rate, tolerance)]),
+        against=np.minimum(relative, absolute),
+        against_limit=limits[:1],
+        within=np.array([-absolute]) if mostly_absolute else -relative,
+        within_limit=limits[1:] if mostly_absolute else limits[:1],
+        expected=np.array([usual_rate * (n + baseline.requests) + allowance * mostly_absolute]),
+        excess=_excess(bad, n, np.array([seen]), np.array([1 / n + tolerated / usual_rate / baseline.requests])),
+        steady=_is_steady(n, np.array([tolerated])),
     )
 
 
-def usual_error_rate(errors: float, requests: float) -> float:
-    """Return the baseline's error rate, drawn towards a common one while requests are few."""
-    return (errors + _PRIOR_ERROR_RATE * _PRIOR_REQUESTS) / (requests + _PRIOR_REQUESTS)
+def _tolerated_rate(rate: float, tolerance: ErrorTolerance) -> float:
+    return min(1.0, max(rate * (1 + tolerance.relative), rate + tolerance.absolute))
 
 
-def _error_excess(tick: Tick, usual_rate: float, tolerance: ErrorTolerance) -> float:
-    canary, baseline = tick.canary, tick.baseline
-    tolerated = max(usual_rate * (1 + tolerance.relative), usual_rate + tolerance.absolute)
-    seen = baseline.errors / baseline.requests
-    seen_tolerated = max(seen * (1 + tolerance.relative), seen + tolerance.absolute)
-    spread = tolerated / canary.requests + (tolerated / usual_rate) * tolerated / baseline.requests
-    return float((canary.errors / canary.requests - seen_tolerated) / np.sqrt(spread))
-
-
-def latency_bets(tick: Tick, reference: Floats, edges_ms: Floats, tolerance: LatencyTolerance) -> Bets:
+def _latency_bets(tick: Tick, reference: Floats, edges_ms: Floats, tolerance: LatencyTolerance) -> Bets:
     """Return a stream per quantile and one over the whole histogram; `reference` [B] are earlier baseline requests."""
     above = share_above(reference)
     weights = _weights(above, np.asarray(tolerance.quantiles))
-    usual, tolerated = _shares(above), _shares(slowed(above, edges_ms, 1 + tolerance.relative))
-    usual_score, tolerated_score = weights @ usual, weights @ tolerated
-    ratio = tolerated_score / usual_score
+    shares = np.stack((_shares(above), _shares(slowed(above, edges_ms, 1 + tolerance.relative))))
+    usual, tolerated = means = shares @ weights.T
+    spread = (shares @ (weights**2).T - means**2) / (means * (1 - means))
+    ratio = tolerated / usual
     n_canary, n_baseline = float(tick.canary.latency.sum()), float(tick.baseline.latency.sum())
     slow_canary, slow_baseline = weights @ tick.canary.latency, weights @ tick.baseline.latency
-    limit = np.asarray(_limit(n_canary, n_baseline, ratio))
+    limit = _limit(n_canary, n_baseline, ratio)
     payoff = betting.share_payoff(slow_canary, slow_baseline, limit)
-    spread = (weights**2 @ tolerated - tolerated_score**2) / n_canary
-    spread = spread + ratio**2 * (weights**2 @ usual - usual_score**2) / n_baseline
+    variance = spread[1] / n_canary + spread[0] * ratio * (1 - usual) / (1 - tolerated) / n_baseline
     return Bets(
         against=payoff,
         against_limit=limit,
         within=-payoff,
         within_limit=limit,
-        expected=usual_score * (n_canary + n_baseline),
-        excess=(slow_canary / n_canary - ratio * slow_baseline / n_baseline) / np.sqrt(spread),
+        expected=usual * (n_canary + n_baseline),
+        excess=_excess(slow_canary, n_canary, np.minimum(ratio * slow_baseline / n_baseline, 1.0), variance),
+        steady=_is_steady(n_canary, tolerated),
     )
 
 
-def has_latency(arm: ArmTick) -> bool:
-    """Return whether the arm's histogram counted anything, in more than one bucket's worth of edges."""
+def _excess(bad: Floats, n: float, tolerated: Floats, variance: Floats) -> Floats:
+    """Return the canary's excess [S] over the tolerated share, on the scale where the share's variance is constant.
+
+    2 arcsin sqrt(share) has variance 1/n whatever the share (Anscombe, "The transformation of Poisson, binomial and
+    negative-binomial data" (1948)): a canary far beyond tolerance spreads no more than one within it.
+    """
+    share = np.arcsin(np.sqrt((bad + 0.375) / (n + 0.75)))
+    return np.asarray(2 * (share - np.arcsin(np.sqrt(tolerated))) / np.sqrt(variance))
+
+
+def _is_steady(n: float, tolerated: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(n * np.minimum(tolerated, 1 - tolerated) >= _ENOUGH)
+
+
+def _nothing_to_bet_on(streams: int) -> Bets:
+    """Return bets that leave every wealth as it is."""
+    zero, half = np.zeros(streams), np.full(streams, 0.5)
+    return Bets(
+        against=zero,
+        against_limit=half,
+        within=zero,
+        within_limit=half,
+        expected=zero,
+        excess=zero,
+        steady=np.zeros(streams, dtype=np.bool_),
+    )
+
+
+def _has_latency(arm: ArmTick) -> bool:
+    """Return whether the arm's histogram has an edge and counted anything."""
     return arm.latency.size > 1 and bool(arm.latency.any())
 
 
 def _weights(above: Floats, ranks: Floats) -> Floats:
     """Return the score of each bucket [S, B]: 1 above the quantile's edge, and the ridit."""
-    buckets = np.arange(above.size + 1)
-    steps = buckets[None, :] > nearest_edges(above, ranks)[:, None]
-    below = np.concatenate(([0.0], 1 - above))
-    ridits = below + _shares(above) / 2
-    return np.vstack((steps.astype(np.float64), ridits))
+    steps = np.arange(above.size + 1)[None, :] > nearest_edges(above, ranks)[:, None]
+    ridits = np.concatenate(([0.0], 1 - above)) + _shares(above) / 2
+    return np.vstack((steps, ridits))
 
 
 def _shares(above: Floats) -> Floats:
     """Return the share of requests in each bucket [B] from the share above each edge [B-1]."""
-    return -np.diff(np.concatenate(([1.0], above, [0.0])))
+    padded = np.concatenate(([1.0], above, [0.0]))
+    return padded[:-1] - padded[1:]
 
 
-def _limit(n_canary: float, n_baseline: float, ratio: Floats | float) -> Floats | float:
+def _limit(n_canary: float, n_baseline: float, ratio: Floats) -> Floats:
+    """Return the canary's share of the bad requests when it is `ratio` times as bad."""
     return n_canary * ratio / (n_canary * ratio + n_baseline)
