@@ -126,19 +126,12 @@ def annotate(cluster: Cluster, deployment: Document, changes: Mapping[str, str |
 
 
 def set_status(cluster: Cluster, run: Run) -> None:
-    """Write the status annotation where its phase is not the run's."""
-    stable = cluster.find(DEPLOYMENTS, run.namespace, run.deployment)
-    if stable is None or _said(stable, run):
-        return
+    """Write the run's phase, and what goes with it, as the status annotation."""
     line = annotations.status_line(
         run=run.name, phase=run.phase, weight=run.weight, verdict=run.verdict, reason=run.reason
     )
-    annotate(cluster, stable, {annotations.STATUS: line})
-
-
-def _said(stable: Document, run: Run) -> bool:
-    status = annotations.status_of(stable)
-    return (status.get("run"), status.get("phase")) == (run.name, run.phase)
+    patch = {"metadata": {"annotations": {annotations.STATUS: line}}}
+    cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)
 
 
 def _restored(live: Document, subject: Subject) -> Document:

@@ -127,6 +127,7 @@ def wishes(stable: Document, run: Run) -> Wishes:
         hold=found.get(annotations.HOLD) == "true",
         approve=found.get(annotations.APPROVE, ""),
         abort=found.get(annotations.ABORT, ""),
+        told=(str(status.get("run")), str(status.get("phase"))),
         closed=ended and status.get("run") == run.name,
     )
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
+import numpy as np
+
 from canary_analyzer import analysis
 from canary_analyzer.analysis import JudgeState, Tick, Verdict
 from canary_analyzer.rollout.run import Run
@@ -103,7 +105,9 @@ def _absorb_one(progress: Progress, run: Run, interval: Counted, edges_ms: tuple
     if window is None:
         return moved
     carried = progress.step_requests if progress.step_since == window.since else 0
-    judge = progress.judge if progress.judge is not None else analysis.start(run.policy.analysis, edges_ms)
+    judge = progress.judge
+    if judge is None:
+        judge = analysis.start(run.policy.analysis, np.array(edges_ms), run.policy.tick_seconds)
     return replace(
         moved,
         judge=analysis.advance(judge, tick),

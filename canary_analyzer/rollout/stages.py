@@ -19,7 +19,7 @@ from canary_analyzer.rollout.actions import (
     ScaleCanary,
     SetWeight,
 )
-from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.view import Evidence, View
 
@@ -101,8 +101,8 @@ def _settled(s: Situation) -> bool:
         return False
     if s.evidence.share is not None:
         return s.evidence.share.agrees_with(s.run.weight)
-    # While the canary is to be judged, an unknown data plane is waited for; on the way out it must not wait for ever.
-    return s.run.phase in (Phase.PROMOTING, Phase.ABORTING) and s.elapsed >= SETTLE_LIMIT * s.run.policy.settle_seconds
+    # While the canary is judged, an unknown data plane holds the run; on the way in and out it must not wait for ever.
+    return s.run.phase not in RAMPING and s.elapsed >= SETTLE_LIMIT * s.run.policy.settle_seconds
 
 
 def _drained(s: Situation) -> bool:

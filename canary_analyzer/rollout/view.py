@@ -40,6 +40,8 @@ class Wishes:
     hold: bool = False
     approve: str = ""
     abort: str = ""
+    told: tuple[str, str] = ("", "")
+    """Run and phase that the status annotation names."""
     closed: bool = False
     """Our closing write is there: trigger taken away, final status written."""
 

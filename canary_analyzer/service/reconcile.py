@@ -72,19 +72,17 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
     if decision.action is not None:
         act(ports.cluster, decision.action, Subject(run=decision.run, snapshot=record.routes))
     tell(ports.cluster, plan, decision.run)
+    if not decision.run.ended and view.wishes.told != (decision.run.name, decision.run.phase):
+        set_status(ports.cluster, decision.run)
     return Active(record=record, progress=samples, view=view)
 
 
 def tell(cluster: Cluster, before: Run, after: Run) -> None:
-    """Write what is new of a run's story as Events, and its phase as the status annotation."""
-    if after == before:
-        return
+    """Write what is new of a run's story as Events."""
     about = {"name": after.deployment, "namespace": after.namespace, "uid": after.uid}
     for moment in after.timeline:
         if moment not in before.timeline:
             emit(cluster, about, _notice(after, moment))
-    if after.phase is not before.phase and not after.ended:
-        set_status(cluster, after)
 
 
 def _notice(run: Run, moment: Moment) -> Notice:

@@ -99,15 +99,25 @@ class User:
     def weights(self) -> list[int]:
         return [each.get("weight", 100) for each in self.route()["spec"]["http"][0]["route"]]
 
-    def annotate(self, **values: str | None) -> None:
+    def annotate(self, deployment: str = APP, /, **values: str | None) -> None:
         named = {annotations.PREFIX + key: value for key, value in values.items()}
-        self.cluster.merge(DEPLOYMENTS, NAMESPACE, APP, {"metadata": {"annotations": named}})
+        self.cluster.merge(DEPLOYMENTS, NAMESPACE, deployment, {"metadata": {"annotations": named}})
 
-    def status(self) -> dict[str, Any]:
-        return dict(annotations.status_of(self.deployment()))
+    def status(self, deployment: str = APP) -> dict[str, Any]:
+        return dict(annotations.status_of(self.deployment(deployment)))
 
-    def phase(self, name: str) -> Callable[[], bool]:
-        return lambda: self.status().get("phase") == name
+    def phase(self, name: str, deployment: str = APP) -> Callable[[], bool]:
+        return lambda: self.status(deployment).get("phase") == name
+
+    def second_app(self, name: str) -> None:
+        """Make another app like the first, with a name of its own."""
+        for kind in (SERVICES, VIRTUAL_SERVICES, DEPLOYMENTS):
+            self.cluster.create(kind, _renamed(self.cluster.get(kind, NAMESPACE, APP), name))
+        eventually(lambda: self._rolled_out(name), f"the rollout of {name}")
+
+    def delete_app(self, name: str) -> None:
+        for kind in (DEPLOYMENTS, VIRTUAL_SERVICES, SERVICES):
+            self.cluster.delete(kind, NAMESPACE, name)
 
     def canary(self, image: str, **companions: str) -> None:
         """Annotate, and return when the service has taken it in."""
@@ -151,12 +161,27 @@ class User:
         self.cluster.patch(DEPLOYMENTS, NAMESPACE, APP, patch)
         eventually(self._rolled_out, f"the rollout of {image}")
 
-    def _rolled_out(self) -> bool:
-        deployment = self.deployment()
+    def _rolled_out(self, name: str = APP) -> bool:
+        deployment = self.deployment(name)
         status, replicas = deployment.get("status", {}), deployment["spec"]["replicas"]
         seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
         sizes = (status.get("replicas"), status.get("updatedReplicas"), status.get("availableReplicas"))
         return seen and sizes == (replicas, replicas, replicas)
+
+
+def _renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a copy under another name: metadata anew, and the app's name replaced wherever it is a whole value."""
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: rename(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [rename(each) for each in value]
+        return name if value == APP else value
+
+    kept = {key: document[key] for key in ("apiVersion", "kind")}
+    spec = {key: value for key, value in document["spec"].items() if key not in ("clusterIP", "clusterIPs")}
+    return kept | {"metadata": {"name": name, "namespace": NAMESPACE}, "spec": rename(spec)}
 
 
 @pytest.fixture

@@ -63,3 +63,16 @@ def test_hold_keeps_the_weight_and_its_end_lets_the_ramp_go_on(user, service):
     user.eventually(lambda: user.weights() == [90, 10], "the first step")
     user.annotate(abort=user.status()["run"])
     assert "a user asked for it" in user.ended()["reason"]
+
+
+def test_two_deployments_run_their_canaries_side_by_side(user, service):
+    user.second_app("shop")
+    try:
+        user.canary("flask-app:v2")
+        user.annotate("shop", image="flask-app:v2-crash")
+        user.eventually(user.phase("Aborting", "shop"), "the end of shop's canary")
+        assert user.status()["phase"] in ("Starting", "Analysing")
+        assert user.ended()["phase"] == "Succeeded"
+        user.eventually(user.phase("Aborted", "shop"), "shop to be tidy")
+    finally:
+        user.delete_app("shop")

@@ -1,0 +1,86 @@
+"""The API emulator in a thread, with an app in it, and the client under test."""
+
+import asyncio
+import threading
+from copy import deepcopy
+
+import pytest
+
+from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster
+from canary_analyzer.sandbox.api import ApiServer
+
+DEPLOYMENT = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "app", "namespace": "default"},
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"app": "app"}},
+        "template": {
+            "metadata": {"labels": {"app": "app"}},
+            "spec": {"containers": [{"name": "app", "image": "app:v1"}]},
+        },
+    },
+}
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "app", "namespace": "default"},
+    "spec": {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 80}]},
+}
+VIRTUAL_SERVICE = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "VirtualService",
+    "metadata": {"name": "app", "namespace": "default"},
+    "spec": {"hosts": ["app"], "http": [{"route": [{"destination": {"host": "app"}}]}]},
+}
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A client of an empty cluster."""
+    loop, server = asyncio.new_event_loop(), ApiServer()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    server.write_kubeconfig(tmp_path / "kubeconfig")
+    yield Cluster.connect(tmp_path / "kubeconfig")
+    asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def app(cluster):
+    """An app that is rolled out and routed to, in its cluster; `app.annotate` and `app.edit` do what a user does."""
+
+    class App:
+        def __init__(self):
+            cluster.create(DEPLOYMENTS, deepcopy(DEPLOYMENT))
+            cluster.create(SERVICES, deepcopy(SERVICE))
+            cluster.create(VIRTUAL_SERVICES, deepcopy(VIRTUAL_SERVICE))
+            self.roll_out()
+
+        def roll_out(self, **status):
+            """Report what a workload controller would once every pod is there."""
+            generation = self.deployment()["metadata"]["generation"]
+            counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas", "readyReplicas"), 2)
+            whole = {"observedGeneration": generation, **counts, **status}
+            cluster.merge(DEPLOYMENTS, "default", "app/status", {"status": whole})
+
+        def deployment(self):
+            return cluster.get(DEPLOYMENTS, "default", "app")
+
+        def route(self):
+            return cluster.get(VIRTUAL_SERVICES, "default", "app")
+
+        def annotate(self, **values):
+            named = {f"canary-analyzer.io/{key}": value for key, value in values.items()}
+            cluster.merge(DEPLOYMENTS, "default", "app", {"metadata": {"annotations": named}})
+            self.roll_out()
+
+        def edit(self, kind, patch):
+            cluster.merge(kind, "default", "app", patch)
+
+    return App()

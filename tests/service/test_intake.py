@@ -1,0 +1,157 @@
+"""Requests on the API emulator: which start a run, which are refused, and what that writes."""
+
+from copy import deepcopy
+
+import pytest
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES, Conflict
+from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.intake import Seen
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.intake import seen, take_in
+
+
+@pytest.fixture
+def take(cluster, app):
+    """Take in what the app's annotations ask for; `before` is how the service last saw it."""
+
+    def take(before=None):
+        return take_in(cluster, app.deployment(), before, PROFILES, now=1000.0)
+
+    return take
+
+
+def warnings(cluster):
+    return [event["message"] for event in cluster.list(EVENTS, "default").items if event["type"] == "Warning"]
+
+
+def test_without_a_trigger_nothing_is_read_or_written(app, take, cluster):
+    version = app.deployment()["metadata"]["resourceVersion"]
+    assert take() is None
+    assert app.deployment()["metadata"]["resourceVersion"] == version
+    assert not cluster.list(CONFIGMAPS, "default", records.ACTIVE_LABEL).items
+
+
+def test_a_trigger_starts_one_run_whose_record_holds_the_route_as_it_was(app, take, cluster):
+    app.annotate(image="app:v2", profile="quick")
+    record = take()
+    assert (record.run.name, record.run.phase) == ("app-1", Phase.STARTING)
+    assert record.run.policy == PROFILES["quick"]
+    assert record.routes == [app.route()]
+    assert records.active(cluster, "default") == (record,)
+    owner = cluster.get(CONFIGMAPS, "default", "canary-run-app-1")["metadata"]["ownerReferences"][0]
+    assert owner["uid"] == app.deployment()["metadata"]["uid"]
+
+
+def test_a_number_that_another_replica_has_taken_starts_no_second_run(app, take, cluster):
+    app.annotate(image="app:v2")
+    record = take()
+    with pytest.raises(Conflict):
+        records.create(cluster, record.run, app.deployment(), record.routes)
+    assert len(records.active(cluster, "default")) == 1
+
+
+REFUSED = {
+    "the image already runs": ({"image": "app:v1"}, {}, "already runs app:v1"),
+    "the annotation does not parse": ({"image": "web=app:v2"}, {}, "no container 'web'"),
+    "unknown field": ({"image": "app:v2", "config": "{tick: 1}"}, {}, "tick = 1: there is no such field"),
+    "no replicas": ({"image": "app:v2"}, {DEPLOYMENTS: {"spec": {"replicas": 0}}}, "0 replicas"),
+    "strategy Recreate": (
+        {"image": "app:v2"},
+        {DEPLOYMENTS: {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}},
+        "strategy Recreate",
+    ),
+    "no route": (
+        {"image": "app:v2"},
+        {VIRTUAL_SERVICES: {"spec": {"http": [{"route": [{"destination": {"host": "elsewhere"}}]}]}}},
+        "no http route of a VirtualService",
+    ),
+    "only tcp": (
+        {"image": "app:v2"},
+        {VIRTUAL_SERVICES: {"spec": {"http": None, "tcp": [{"route": [{"destination": {"host": "app"}}]}]}}},
+        "only a tcp route",
+    ),
+    "fault": (
+        {"image": "app:v2"},
+        {
+            VIRTUAL_SERVICES: {
+                "spec": {
+                    "http": [
+                        {
+                            "fault": {"abort": {"httpStatus": 500, "percentage": {"value": 1}}},
+                            "route": [{"destination": {"host": "app"}}],
+                        }
+                    ]
+                }
+            }
+        },
+        "fault",
+    ),
+}
+
+
+@pytest.mark.parametrize(("annotated", "edits", "says"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_a_warning_event_and_a_status_and_changes_nothing_else(app, take, cluster, annotated, edits, says):
+    for kind, patch in edits.items():
+        app.edit(kind, patch)
+    app.annotate(**annotated)
+    route, spec = app.route(), app.deployment()["spec"]
+    assert take() is None
+    status = annotations.status_of(app.deployment())
+    assert status["phase"] == Phase.REFUSED
+    assert says in status["reason"]
+    assert any(says in message for message in warnings(cluster))
+    assert (app.route(), app.deployment()["spec"]) == (route, spec)
+    assert [d["metadata"]["name"] for d in cluster.list(DEPLOYMENTS, "default").items] == ["app"]
+    assert annotations.IMAGE not in annotations.of(app.deployment())
+
+
+def test_it_is_refused_while_stable_is_not_rolled_out(app, take):
+    app.annotate(image="app:v2")
+    app.roll_out(availableReplicas=1)
+    take()
+    assert (
+        "not fully rolled out (2 updated, 1 available, 2 wanted)" in annotations.status_of(app.deployment())["reason"]
+    )
+
+
+def test_it_is_refused_where_several_virtual_services_bind_one_mesh_host(app, take, cluster):
+    other = {key: value for key, value in app.route().items() if key != "metadata"}
+    cluster.create(VIRTUAL_SERVICES, deepcopy(other) | {"metadata": {"name": "app-too", "namespace": "default"}})
+    app.annotate(image="app:v2")
+    take()
+    assert "app-too" in annotations.status_of(app.deployment())["reason"]
+
+
+def test_every_objection_is_told_at_once(app, take):
+    app.edit(DEPLOYMENTS, {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}})
+    app.annotate(image="web=app:v2", config="{tick: 1}", profile="quick")
+    take()
+    reason = annotations.status_of(app.deployment())["reason"]
+    assert all(part in reason for part in ("strategy Recreate", "no container 'web'", "tick = 1"))
+
+
+def test_a_trigger_that_an_undo_brought_back_is_taken_away_with_an_event_and_starts_nothing(app, take, cluster):
+    before = Seen(image=None, request=None, template="another template")
+    app.annotate(image="app:v2")
+    assert take(before) is None
+    assert any("kubectl rollout undo" in message for message in warnings(cluster))
+    assert annotations.IMAGE not in annotations.of(app.deployment())
+
+
+def test_a_trigger_that_was_annotated_while_we_watched_starts_a_run(app, take):
+    before = seen(app.deployment())
+    app.annotate(image="app:v2")
+    assert take(before) is not None
+
+
+def test_only_the_last_ten_ended_runs_are_kept(app, take, cluster, make):
+    app.annotate(image="app:v2")
+    for number in range(1, 14):
+        ended = make.run(name=f"app-{number}", phase=Phase.ABORTED, trigger="app:v9")
+        records.create(cluster, ended, app.deployment(), [])
+    assert take().run.name == "app-14"
+    kept = [record.run.name for record in records.of_deployment(cluster, "default", "app")]
+    assert kept == [f"app-{number}" for number in range(4, 15)]

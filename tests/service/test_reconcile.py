@@ -1,0 +1,125 @@
+"""Passes over the API emulator with no Prometheus to be reached: what is written, in which order, and what is not."""
+
+import pytest
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.client import DEPLOYMENTS, EVENTS, SERVICES, VIRTUAL_SERVICES
+from canary_analyzer.metrics import PrometheusReader, SampleReader
+from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.evidence import fresh
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.intake import take_in
+from canary_analyzer.service.reconcile import Active, Ports, reconcile
+
+
+class Passes:
+    """One run and a clock that a test moves."""
+
+    def __init__(self, cluster, app):
+        app.annotate(image="app:v2", config="{settle_seconds: 1, tick_seconds: 1}")
+        self.now = 1000.0
+        reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
+        self.ports = Ports(cluster=cluster, reader=reader, clock=lambda: self.now)
+        record = take_in(cluster, app.deployment(), None, PROFILES, self.now)
+        self.active = Active(record=record, progress=fresh(record.run))
+
+    def go(self, seconds=1.0):
+        self.now += seconds
+        self.active = reconcile(self.ports, self.active)
+        return self.active.run if self.active else None
+
+    def restart(self):
+        """Forget all that is not in the cluster."""
+        record = records.active(self.ports.cluster, "default")[0]
+        self.active = Active(record=record, progress=fresh(record.run))
+
+
+@pytest.fixture
+def passes(cluster, app):
+    return Passes(cluster, app)
+
+
+def available(cluster):
+    """Report what a workload controller would of the canary."""
+    canary = cluster.get(DEPLOYMENTS, "default", "app-canary")
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), canary["spec"]["replicas"])
+    status = {"observedGeneration": canary["metadata"]["generation"], **counts}
+    cluster.merge(DEPLOYMENTS, "default", "app-canary/status", {"status": status})
+
+
+def test_the_route_is_touched_only_after_the_canary_is_available(passes, cluster, app):
+    route = app.route()
+    for _ in range(3):
+        passes.go()
+    assert cluster.get(SERVICES, "default", "app-canary")
+    assert app.route() == route
+    available(cluster)
+    passes.go()
+    passes.go()
+    weights = {each["destination"]["host"]: each["weight"] for each in app.route()["spec"]["http"][0]["route"]}
+    assert weights == {"app": 100, "app-canary": 0}
+
+
+def test_what_fails_is_not_recorded_as_done_and_is_tried_again(passes, cluster):
+    passes.go()
+    cluster.delete(SERVICES, "default", "app-canary")
+    assert passes.go().stage == "create canary"
+    assert cluster.get(SERVICES, "default", "app-canary")
+
+
+def test_the_status_tells_the_phase_and_the_events_tell_the_story(passes, cluster, app):
+    passes.go()
+    assert annotations.status_of(app.deployment())["phase"] == Phase.STARTING
+    available(cluster)
+    for _ in range(12):
+        passes.go()
+    status = annotations.status_of(app.deployment())
+    assert status["phase"] == Phase.HOLDING
+    assert "Prometheus at http://127.0.0.1:9 cannot be reached" in status["reason"]
+    told = [event["message"] for event in cluster.list(EVENTS, "default").items]
+    assert any("the canary is in the route at 0 %" in message for message in told)
+
+
+def test_an_abort_without_metrics_gives_the_route_back_byte_for_byte_and_leaves_nothing(passes, cluster, app):
+    before = app.route()["spec"]
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    app.annotate(image=None)
+    for _ in range(40):
+        passes.restart()
+        if passes.go().ended:
+            break
+    assert passes.active.run.phase is Phase.ABORTED
+    assert list(app.route()["spec"].items()) == list(before.items())
+    for kind in (DEPLOYMENTS, SERVICES):
+        assert cluster.find(kind, "default", "app-canary") is None
+    assert annotations.status_of(app.deployment())["reason"] == "the annotation image was removed"
+    assert records.active(cluster, "default") == ()
+
+
+def test_edits_of_others_in_mid_run_survive_it(passes, cluster, app):
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    app.edit(VIRTUAL_SERVICES, {"spec": {"hosts": ["app", "app.example"]}, "metadata": {"labels": {"team": "x"}}})
+    app.annotate(image=None)
+    while not passes.go().ended:
+        pass
+    live = app.route()
+    assert live["spec"] == {"hosts": ["app", "app.example"], "http": [{"route": [{"destination": {"host": "app"}}]}]}
+    assert live["metadata"]["labels"] == {"team": "x"}
+
+
+def test_a_run_whose_deployment_is_deleted_gives_the_route_back(passes, cluster, app):
+    before = app.route()["spec"]
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    assert passes.go() is None
+    assert app.route()["spec"] == before
