@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
@@ -90,29 +90,27 @@ class Observer:
 
     async def load(self) -> Load | None:
         """Return what the load client has seen, None if it does not answer."""
-        try:
-            async with self._http.get(f"{self._addresses.control}/load", timeout=TIMEOUT) as response:
-                fields = await response.json(content_type=None)
-                return Load(sent=fields["sent"], lost=fields["lost"])
-        except (aiohttp.ClientError, TimeoutError):
+        answer = await self._get(f"{self._addresses.control}/load")
+        if answer is None:
             return None
+        fields = json.loads(answer)
+        return Load(sent=fields["sent"], lost=fields["lost"])
 
     async def _progress(self) -> parse.Progress:
-        try:
-            async with self._http.get(f"{self._addresses.service}/metrics", timeout=TIMEOUT) as response:
-                return parse.progress(await response.text(), DEPLOYMENT)
-        except (aiohttp.ClientError, TimeoutError):
-            return parse.Progress()
+        metrics = await self._get(f"{self._addresses.service}/metrics")
+        return parse.progress(metrics, DEPLOYMENT) if metrics else parse.Progress()
 
     async def _numbers(self) -> dict[str, dict[str, float]]:
         answers = await asyncio.gather(*(self._query(query) for query in QUERIES.values()))
         return dict(zip(QUERIES, answers, strict=True))
 
     async def _query(self, query: str) -> dict[str, float]:
-        url = f"{self._addresses.prometheus}/api/v1/query"
+        answer = await self._get(f"{self._addresses.prometheus}/api/v1/query", query=query)
+        return parse.by_workload(json.loads(answer)) if answer else {}
+
+    async def _get(self, url: str, **params: str) -> str | None:
         try:
-            async with self._http.get(url, params={"query": query}, timeout=TIMEOUT) as response:
-                answer: dict[str, Any] = await response.json()
-                return parse.by_workload(answer)
-        except (aiohttp.ClientError, TimeoutError, KeyError):
-            return {}
+            async with self._http.get(url, params=params, timeout=TIMEOUT, raise_for_status=True) as response:
+                return await response.text()
+        except (aiohttp.ClientError, TimeoutError):
+            return None
