@@ -4,11 +4,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
 from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.sibling import owner_reference
 from canary_analyzer.routing import Document
+
+log = structlog.get_logger()
 
 DEPLOYMENT_LABEL = "canary-analyzer.io/deployment"
 ACTIVE_LABEL = "canary-analyzer.io/active"
@@ -35,13 +39,14 @@ def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
 def of_deployment(cluster: Cluster, namespace: str, deployment: str) -> tuple[Record, ...]:
     """Return a Deployment's records, oldest first."""
     found = cluster.list(CONFIGMAPS, namespace, f"{DEPLOYMENT_LABEL}={_label(deployment)}")
-    records = (_parse(document) for document in found.items)
+    records = (record for document in found.items if (record := _readable(document)) is not None)
     return tuple(sorted((r for r in records if r.run.deployment == deployment), key=lambda r: number_of(r.run)))
 
 
 def active(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
     """Return the records of all runs of a namespace (of all, for "") that have not ended."""
-    return tuple(_parse(document) for document in cluster.list(CONFIGMAPS, namespace, f"{ACTIVE_LABEL}=true").items)
+    found = cluster.list(CONFIGMAPS, namespace, f"{ACTIVE_LABEL}=true").items
+    return tuple(record for document in found if (record := _readable(document)) is not None)
 
 
 def create(cluster: Cluster, run: Run, deployment: Document, routes: Sequence[Document]) -> Record:
@@ -81,6 +86,18 @@ def prune(cluster: Cluster, records: Sequence[Record]) -> None:
 def number_of(run: Run) -> int:
     """Return the run's number, counted per Deployment."""
     return int(run.name.removeprefix(run_name(run.deployment, 0)[:-1]))
+
+
+def _readable(document: Document) -> Record | None:
+    """Return the record, or None where somebody garbled it: the other runs must go on."""
+    try:
+        return _parse(document)
+    except (KeyError, ValueError) as error:
+        name, namespace = document["metadata"]["name"], document["metadata"]["namespace"]
+        log.error(
+            "a run's record cannot be read; delete or mend it", configmap=name, namespace=namespace, error=str(error)
+        )
+        return None
 
 
 def _document(run: Run, routes: Sequence[Document]) -> Document:

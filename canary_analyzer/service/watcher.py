@@ -1,5 +1,6 @@
 """Deployments as they change: whose annotation asks for a canary, and which runs an earlier process left behind."""
 
+import time
 from threading import Event
 
 import structlog
@@ -38,7 +39,10 @@ class Watcher:
                 log.info("watch expired, listing again")
             except ClusterError as error:
                 log.warning("the API server does not answer, trying again", error=str(error))
-                Event().wait(RETRY_SECONDS)
+                time.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("watching failed by a defect of ours, trying again")
+                time.sleep(RETRY_SECONDS)
 
     def _follow(self) -> None:
         cluster = self._cluster

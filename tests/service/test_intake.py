@@ -155,3 +155,13 @@ def test_only_the_last_ten_ended_runs_are_kept(app, take, cluster, make):
     assert take().run.name == "app-14"
     kept = [record.run.name for record in records.of_deployment(cluster, "default", "app")]
     assert kept == [f"app-{number}" for number in range(4, 15)]
+
+
+def test_a_garbled_record_does_not_stop_the_other_runs(app, take, cluster):
+    app.annotate(image="app:v2")
+    record = take()
+    garbled = cluster.get(CONFIGMAPS, "default", "canary-run-app-1")
+    labels = garbled["metadata"]["labels"]
+    metadata = {"name": "canary-run-app-9", "namespace": "default", "labels": labels}
+    cluster.create(CONFIGMAPS, {"metadata": metadata, "data": {"run.json": "{", "routes.json": "[]"}})
+    assert records.active(cluster, "default") == (record,)
