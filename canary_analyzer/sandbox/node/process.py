@@ -18,12 +18,12 @@ class Process:
 
     @classmethod
     async def start(cls, command: tuple[str, ...], environment: Mapping[str, str], log: Path) -> "Process":
-        """Start; output is appended to the log.
+        """Start; the log begins anew.
 
         Raises:
             OSError: there is no such program, or it may not be executed.
         """
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 env=environment,

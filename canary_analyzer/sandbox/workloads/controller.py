@@ -112,6 +112,7 @@ class Controller:
             known = self.mirrors[ENDPOINTS].objects.get((namespace, name))
             parts = self.mirrors[ENDPOINTSLICES].objects.get((namespace, endpoints.slice_name(service)))
             yield endpoints.plan(service, self._all(PODS), known, parts)
+        yield endpoints.leftovers(self.mirrors[SERVICES].objects.keys(), self._all(ENDPOINTS))
 
     async def _apply_all(self, plans: Iterable[list[Write]]) -> None:
         # The writes of one object keep their order; different objects do not wait for each other.

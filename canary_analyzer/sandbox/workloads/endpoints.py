@@ -4,15 +4,16 @@ A pod that is being deleted leaves at once, before it is told to stop: that orde
 Source: https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from canary_analyzer.sandbox.client import ENDPOINTS, ENDPOINTSLICES, Document
+from canary_analyzer.sandbox.client import ENDPOINTS, ENDPOINTSLICES, Document, Key, key
 from canary_analyzer.sandbox.workloads.objects import controller_reference, selects, terminating
 from canary_analyzer.sandbox.workloads.pods import finished, ready_since
-from canary_analyzer.sandbox.workloads.writes import Create, Write, patch
+from canary_analyzer.sandbox.workloads.writes import Create, Write, delete, patch
 
 Port = tuple[str, int, str]
-MANAGER = "endpointslice-controller.k8s.io"
+SLICE_LABELS = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+LABELS = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
 
 
 def plan(
@@ -27,11 +28,17 @@ def plan(
     writes: list[Write] = []
     subsets = _subsets(service, backends)
     if endpoints is None:
-        document = _document(service, "v1", "Endpoints", service["metadata"]["name"])
+        document = _document(service, "v1", "Endpoints", service["metadata"]["name"], LABELS)
         writes.append(Create(resource=ENDPOINTS, document=document | {"subsets": subsets}))
     elif (endpoints.get("subsets") or []) != subsets:
         writes.append(patch(ENDPOINTS, endpoints, {"subsets": subsets}))
     return writes + _slice_writes(service, backends, endpointslice)
+
+
+def leftovers(services: Collection[Key], endpoints: Iterable[Document]) -> list[Write]:
+    """Deletions of Endpoints whose Service is gone; those that a user wrote are left alone."""
+    own = (each for each in endpoints if selects(LABELS, each["metadata"].get("labels")))
+    return [delete(ENDPOINTS, each) for each in own if key(each) not in services]
 
 
 def slice_name(service: Document) -> str:
@@ -96,10 +103,9 @@ def _reference(pod: Document) -> Document:
     return {"kind": "Pod", "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
 
 
-def _document(service: Document, version: str, kind: str, name: str) -> Document:
-    metadata = {"name": name, "namespace": service["metadata"]["namespace"]}
-    if labels := service["metadata"].get("labels"):
-        metadata["labels"] = labels
+def _document(service: Document, version: str, kind: str, name: str, labels: Document) -> Document:
+    inherited = service["metadata"].get("labels") or {}
+    metadata = {"name": name, "namespace": service["metadata"]["namespace"], "labels": inherited | labels}
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
 
 
@@ -109,9 +115,8 @@ def _slice_writes(service: Document, backends: Sequence[Document], known: Docume
     if known is not None:
         same = all((known.get(name) or []) == value for name, value in wanted.items())
         return [] if same else [patch(ENDPOINTSLICES, known, wanted)]
-    document = _document(service, "discovery.k8s.io/v1", "EndpointSlice", slice_name(service))
-    own = {"kubernetes.io/service-name": service["metadata"]["name"], "endpointslice.kubernetes.io/managed-by": MANAGER}
-    document["metadata"]["labels"] = document["metadata"].get("labels", {}) | own
+    labels = SLICE_LABELS | {"kubernetes.io/service-name": service["metadata"]["name"]}
+    document = _document(service, "discovery.k8s.io/v1", "EndpointSlice", slice_name(service), labels)
     document["metadata"]["ownerReferences"] = [controller_reference(service)]
     return [Create(resource=ENDPOINTSLICES, document=document | {"addressType": "IPv4"} | wanted)]
 
