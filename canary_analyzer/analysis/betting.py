@@ -15,10 +15,12 @@ from scipy.special import gammaln
 
 from canary_analyzer.analysis.types import Floats
 
-EFFECTS = np.repeat([1.25, 1.7, 3.0, 12.0], 3)
+EFFECTS = np.repeat([1.5, 2.5, 4.0, 10.0], 2)
 """By how much the canary may exceed what is tolerated, as a ratio of odds; with `CORRELATIONS` the grid of bettors."""
-CORRELATIONS = np.tile([0.0, 0.05, 0.4], 4)
+CORRELATIONS = np.tile([0.0, 0.2], 4)
 """How alike the requests of one tick may be: 0 independent, 1 a whole tick is one observation."""
+LOG_CAPITAL = np.log(np.repeat([0.1, 0.3, 0.3, 0.3], 2) / 2)
+"""What each bettor starts with; the least effect is mostly left to those who bet on consistency."""
 
 _MOST = 0.97
 """Share of the wealth risked at most: one bad tick must not ruin a bettor for good."""

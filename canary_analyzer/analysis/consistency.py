@@ -19,6 +19,8 @@ from canary_analyzer.analysis.types import Floats
 
 EFFECTS = np.array([0.15, 0.35, 0.7, 1.2, 2.0])
 """delta: mean excess in a tick, in standard deviations between ticks. The largest bounds what few ticks can win."""
+LOG_CAPITAL = np.log([0.1, 0.2, 0.25, 0.25, 0.2])
+"""What each bettor starts with."""
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(40)
 _REACH = 7.0

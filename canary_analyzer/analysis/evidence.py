@@ -24,6 +24,7 @@ class Evidence:
         ticks: [S] ticks whose excess counted.
         sums: [S] sum of their excesses over tolerance.
         squares: [S] sum of the squares.
+        on_shares: [S] part of the capital that began with bets on shares; the rest bets on consistency.
     """
 
     against: Floats
@@ -31,13 +32,14 @@ class Evidence:
     ticks: Floats
     sums: Floats
     squares: Floats
+    on_shares: Floats
 
     @classmethod
-    def none(cls, streams: int) -> Self:
-        """Return the wealth before any tick: 1 for everybody."""
-        even = np.zeros((streams, betting.EFFECTS.size))
-        zero = np.zeros(streams)
-        return cls(against=even, within=even, ticks=zero, sums=zero, squares=zero)
+    def none(cls, on_shares: Floats) -> Self:
+        """Return the wealth before any tick, 1 in every stream, of which the part [S] `on_shares` bets on shares."""
+        even = np.zeros((on_shares.size, betting.EFFECTS.size))
+        zero = np.zeros(on_shares.size)
+        return cls(against=even, within=even, ticks=zero, sums=zero, squares=zero, on_shares=on_shares)
 
     def after(self, bets: Bets) -> "Evidence":
         """Return the wealth after one more tick."""
@@ -51,24 +53,20 @@ class Evidence:
             ticks=self.ticks + bets.steady,
             sums=self.sums + excess,
             squares=self.squares + excess**2,
+            on_shares=self.on_shares,
         )
 
     def log_against(self) -> Floats:
         """Return the log wealth [S] of all who bet that the canary is beyond tolerance."""
-        return _log_mean(self.against, consistency.log_ratios(self.ticks, self.sums, self.squares))
+        return self._log_total(self.against, consistency.log_ratios(self.ticks, self.sums, self.squares))
 
     def log_within(self) -> Floats:
         """Return the log wealth [S] of all who bet that it is within tolerance."""
-        return _log_mean(self.within, consistency.log_ratios(self.ticks, -self.sums, self.squares))
+        return self._log_total(self.within, consistency.log_ratios(self.ticks, -self.sums, self.squares))
 
-
-_SHARES, _STEADY = 0.6, 0.4
-"""Capital of those who bet on shares, and on consistency."""
-
-
-def _log_mean(shares: Floats, steady: Floats) -> Floats:
-    """Return the log of the mean wealth [S]; within either method all bettors begin alike."""
-    return np.logaddexp(
-        np.logaddexp.reduce(shares, axis=-1) + np.log(_SHARES / shares.shape[-1]),
-        np.logaddexp.reduce(steady, axis=-1) + np.log(_STEADY / steady.shape[-1]),
-    )
+    def _log_total(self, shares: Floats, steady: Floats) -> Floats:
+        wealth = (
+            np.logaddexp.reduce(shares + betting.LOG_CAPITAL, axis=-1) + np.log(self.on_shares),
+            np.logaddexp.reduce(steady + consistency.LOG_CAPITAL, axis=-1) + np.log1p(-self.on_shares),
+        )
+        return np.asarray(np.logaddexp(*wealth))

@@ -27,8 +27,12 @@ from canary_analyzer.analysis.totals import Totals
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
 from canary_analyzer.analysis.usual import Usual
 
-_ERRORS_SHARE = 0.5
-"""Share of the capital that bets on errors; the latency streams divide the rest."""
+_ERRORS_CAPITAL = 0.4
+"""Part of the capital that bets on errors; the latency streams divide the rest."""
+_LOWEST_PART = 0.5
+"""What the lowest quantile's edge gets, the other streams 1: the whole histogram sees the same and sees it sooner."""
+_BODY_ON_SHARES = 0.02
+_MOST_ON_SHARES = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,7 @@ def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
         edges_ms=edges,
         tick=0,
         cold_ticks=math.ceil(policy.warmup_seconds / tick_seconds),
-        evidence=Evidence.none(quantiles + 2),
+        evidence=Evidence.none(_on_shares(policy)),
         usual=Usual.nothing(edges.size + 1),
         totals=Totals.none(edges.size + 1),
         recent=(),
@@ -155,18 +159,34 @@ def is_thin(state: JudgeState) -> bool:
     return min(errors.n_canary, errors.n_baseline) < state.policy.minimum_requests
 
 
-def shares_of_capital(policy: Policy) -> Floats:
-    """Return the share of the starting capital [1 + Q] of each metric; the stream over the whole histogram is p50's."""
-    streams = len(policy.latency.quantiles) + 1
-    each = (1 - _ERRORS_SHARE) / streams
-    return np.array([_ERRORS_SHARE, 2 * each, *[each] * (streams - 2)])
+def metric_capital(policy: Policy) -> Floats:
+    """Return the part of the starting capital [1 + Q] that bets on each metric."""
+    capital = _stream_capital(policy)
+    capital[1] += capital[-1]
+    return capital[:-1]
 
 
 def log_capital(state: JudgeState) -> Floats:
     """Return the log of the capital [1 + Q] that bets against each metric; all start with 1 together."""
-    wealth = state.evidence.log_against()
-    wealth[1] = np.logaddexp(wealth[1], wealth[-1]) - math.log(2)
-    return np.asarray(wealth[:-1] + np.log(shares_of_capital(state.policy)))
+    capital = state.evidence.log_against() + np.log(_stream_capital(state.policy))
+    capital[1] = np.logaddexp(capital[1], capital[-1])
+    return np.asarray(capital[:-1])
+
+
+def _stream_capital(policy: Policy) -> Floats:
+    """Return the part of the starting capital [2 + Q] of each stream; that over the whole histogram belongs to p50."""
+    parts = np.array([_LOWEST_PART, *[1.0] * len(policy.latency.quantiles)])
+    return np.concatenate(([_ERRORS_CAPITAL], (1 - _ERRORS_CAPITAL) * parts / parts.sum()))
+
+
+def _on_shares(policy: Policy) -> Floats:
+    """Return which part of each stream's capital [2 + Q] bets on shares: all but none where bad requests are common.
+
+    Where only one request in a hundred is bad a tick's share of them says nearly all there is; where every second is,
+    the share hardly moves and consistency between ticks decides.
+    """
+    ranks = np.minimum(policy.latency.quantiles, _MOST_ON_SHARES)
+    return np.concatenate(([_MOST_ON_SHARES], ranks, [_BODY_ON_SHARES]))
 
 
 def joint(log_capital: Floats) -> float:

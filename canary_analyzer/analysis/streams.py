@@ -17,8 +17,8 @@ from canary_analyzer.analysis.types import ArmTick, Floats, Tick
 from canary_analyzer.analysis.usual import Usual
 
 _ENOUGH = 1.0
-"""Bad (and good) requests of a canary within tolerance from which on a tick's excess is nearly normal, once its variance
-is made stable: below, a single bad request is an outlier."""
+"""Bad (and good) requests, expected of a canary within tolerance, from which on a tick's excess is nearly normal once
+its variance is made stable; below, a single bad request is an outlier."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,40 +47,56 @@ class Bets:
 def tick_bets(tick: Tick, usual: Usual, edges_ms: Floats, policy: Policy) -> Bets:
     """Return all streams of a tick with traffic on both arms; `usual` is the baseline before it."""
     errors = _error_bets(tick, usual.error_rate(), policy.errors)
-    known = usual.latency.any() and _has_latency(tick.canary) and _has_latency(tick.baseline)
-    if known:
-        latency = _latency_bets(tick, usual.latency, edges_ms, policy.latency)
+    if _has_latency(tick.canary) and _has_latency(tick.baseline):
+        latency = _latency_bets(tick, _reference(tick, usual), edges_ms, policy.latency)
     else:
         latency = _nothing_to_bet_on(len(policy.latency.quantiles) + 1)
     names = (field.name for field in fields(Bets))
     return Bets(**{name: np.concatenate((getattr(errors, name), getattr(latency, name))) for name in names})
 
 
+def _reference(tick: Tick, usual: Usual) -> Floats:
+    """Return the latencies that bets are sized by: the baseline's of late; in the very first tick, both arms' together.
+
+    Which arm a request of the first tick belongs to is not looked at, so that bets on that stay fair.
+    """
+    return usual.latency if usual.latency.any() else (tick.canary.latency + tick.baseline.latency).astype(np.float64)
+
+
 def _error_bets(tick: Tick, usual_rate: float, tolerance: ErrorTolerance) -> Bets:
     """Return the one stream of failed requests.
 
-    Tolerated is the larger of two allowances, so the bet against the canary pays the lesser of two outcomes: fair
-    whichever allowance holds. A canary beyond tolerance is beyond both, so the reverse bet may pick the one expected to
-    be the larger.
+    Tolerated is the larger of two allowances. Where the relative one is larger, the bet against the canary pays the
+    lesser of two outcomes, so it is fair whichever allowance holds. Where errors are rare the absolute allowance alone
+    decides, and the relative one only in a tick in which the baseline itself surges. A canary beyond tolerance is
+    beyond both, so the reverse bet may pick either.
     """
     canary, baseline = tick.canary, tick.baseline
     bad, n = np.array([canary.errors]), float(canary.requests)
     limits = _limit(n, baseline.requests, np.array([1 + tolerance.relative, 1.0]))
     allowance = baseline.requests * tolerance.absolute
     relative = betting.share_payoff(bad, np.array([baseline.errors]), limits[:1])
-    absolute = betting.excess_payoff(canary.errors, baseline.errors, allowance, limits[1])
-    mostly_absolute = tolerance.absolute >= tolerance.relative * usual_rate
+    absolute = np.array([betting.excess_payoff(canary.errors, baseline.errors, allowance, limits[1])])
+    rare = tolerance.absolute >= tolerance.relative * usual_rate
+    limit = limits[1:] if rare else limits[:1]
+    calm = rare and not _surges(baseline, tolerance)
     tolerated = _tolerated_rate(usual_rate, tolerance)
     seen = _tolerated_rate(baseline.errors / baseline.requests, tolerance)
     return Bets(
-        against=np.minimum(relative, absolute),
-        against_limit=limits[:1],
-        within=np.array([-absolute]) if mostly_absolute else -relative,
-        within_limit=limits[1:] if mostly_absolute else limits[:1],
-        expected=np.array([usual_rate * (n + baseline.requests) + allowance * mostly_absolute]),
+        against=absolute if calm else np.maximum(np.minimum(relative, absolute), -limit),
+        against_limit=limit,
+        within=-absolute if rare else -relative,
+        within_limit=limit,
+        expected=np.array([usual_rate * (n + baseline.requests) + allowance * rare]),
         excess=_excess(bad, n, np.array([seen]), np.array([1 / n + tolerated / usual_rate / baseline.requests])),
         steady=_is_steady(n, np.array([tolerated])),
     )
+
+
+def _surges(baseline: ArmTick, tolerance: ErrorTolerance) -> bool:
+    """Return whether the baseline clearly fails so often in this tick that the relative allowance is the larger."""
+    allowance = baseline.requests * tolerance.absolute
+    return bool(tolerance.relative * (baseline.errors - 3 * np.sqrt(baseline.errors)) > allowance)
 
 
 def _tolerated_rate(rate: float, tolerance: ErrorTolerance) -> float:

@@ -12,7 +12,7 @@ from canary_analyzer.analysis.sequential import (
     is_thin,
     joint,
     log_capital,
-    shares_of_capital,
+    metric_capital,
     start,
 )
 from canary_analyzer.analysis.totals import Effect, error_effect, quantile_effects
@@ -100,7 +100,7 @@ def _condition(state: JudgeState, index: int, requests: tuple[int, int]) -> Metr
 def _evidence_against(state: JudgeState) -> list[float]:
     """Return log wealth per metric in units of what aborts by itself; the leader is credited with what all hold."""
     capital, aborts = log_capital(state), -math.log(state.policy.alpha)
-    shares = np.log(shares_of_capital(state.policy))
+    shares = np.log(metric_capital(state.policy))
     evidence: Floats = (capital - shares) / (aborts - shares)
     leader = int(np.argmax(capital))
     evidence[leader] = max(evidence[leader], joint(capital) / aborts)
