@@ -173,7 +173,7 @@ def _last_end(status: Mapping[str, Any]) -> str:
     ended = status.get("lastState", {}).get("terminated")
     if not ended:
         return ""
-    return f", exited {status.get('restartCount', 0)} times, last with code {ended.get('exitCode')}"
+    return f", restarted {status.get('restartCount', 0)} times, last exit code {ended.get('exitCode')}"
 
 
 def _owned_by_replicaset_of(pod: Document, deployment: str) -> bool:

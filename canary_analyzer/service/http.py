@@ -8,16 +8,17 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 
+Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
         """Scrapes and probes are not worth a log line."""
 
 
-def application(
-    registry: CollectorRegistry, ready: Callable[[], bool]
-) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+def application(registry: CollectorRegistry, ready: Callable[[], bool]) -> Application:
     """Return the WSGI application: `/metrics`, `/healthz` (the process answers), `/readyz` (the cluster was read)."""
-    metrics = make_wsgi_app(registry)
+    metrics: Application = make_wsgi_app(registry)
 
     def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         match environ["PATH_INFO"]:

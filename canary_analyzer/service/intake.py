@@ -22,6 +22,10 @@ ECHO = (
 )
 
 
+class StillChanging(Exception):
+    """The workload controller has not seen the Deployment's newest change yet: ask again soon."""
+
+
 def seen(deployment: Document) -> Seen:
     """Return what matters of a Deployment when it is looked at again later."""
     return Seen.of(deployment, sibling.template_hash(deployment))
@@ -38,6 +42,9 @@ def take_in(
         before: how it looked when it was last seen; None where nobody watched.
         profiles: policies by name.
         now: seconds since the epoch.
+
+    Raises:
+        StillChanging: it is too early to tell; annotating alone makes a new generation.
     """
     if annotations.of(deployment).get(annotations.IMAGE) is None:
         return None
@@ -47,9 +54,12 @@ def take_in(
     if intent is Intent.ECHO:
         _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
         return None
+    around = surroundings(cluster, deployment)
+    if not around.workload.current:
+        raise StillChanging
     try:
         number = 1 + max((records.number_of(record.run) for record in past), default=0)
-        run = plan.plan(deployment, surroundings(cluster, deployment), profiles, number, now)
+        run = plan.plan(deployment, around, profiles, number, now)
     except plan.Refused as refused:
         _refuse(cluster, deployment, str(refused), now)
         return None

@@ -18,7 +18,7 @@ from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.stages import ANALYSE
-from canary_analyzer.service.intake import take_in
+from canary_analyzer.service.intake import StillChanging, take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
 from canary_analyzer.service.samples import pair
 from canary_analyzer.service.telemetry import Telemetry
@@ -51,6 +51,7 @@ class Rollouts:
         self._profiles = profiles
         self._lock = Lock()
         self._active: dict[Key, Active] = {}
+        self._turns: dict[Key, Lock] = {}
 
     def add(self, record: Record) -> None:
         """Take a run up, new or found after a restart; one that is known already stays as it is."""
@@ -98,12 +99,15 @@ class Rollouts:
     def _take_in(self, key: Key, before: Seen | None) -> None:
         """Read the Deployment anew and start its run; on trouble with the API server, again a little later."""
         cluster = self._ports.cluster
-        with structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
+        with self._turn(key), structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
             try:
                 deployment = cluster.find(DEPLOYMENTS, *key)
                 if deployment is None or key in self:
                     return
                 record = take_in(cluster, deployment, before, self._profiles, self._ports.clock())
+            except StillChanging:
+                self.request(key, before, POLL_SECONDS)
+                return
             except ClusterError as error:
                 log.warning("the request could not be taken in, trying again", error=str(error))
                 self.request(key, before, RETRY_SECONDS)
@@ -111,7 +115,15 @@ class Rollouts:
         if record is not None:
             self.add(record)
 
+    def _turn(self, key: Key) -> Lock:
+        """Return what lets one job at a time work on a Deployment; each reads everything anew once it has its turn."""
+        return self._turns.setdefault(key, Lock())
+
     def _pass(self, key: Key) -> None:
+        with self._turn(key):
+            self._take_turn(key)
+
+    def _take_turn(self, key: Key) -> None:
         with self._lock:
             active = self._active.get(key)
         if active is None:

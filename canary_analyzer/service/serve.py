@@ -22,6 +22,9 @@ from canary_analyzer.service.watcher import Watcher
 
 log = structlog.get_logger()
 
+TURNS = 3
+"""Jobs of one Deployment that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
+
 
 def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     """Run until SIGTERM or SIGINT; the pass in hand is finished first.
@@ -34,7 +37,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     registry = CollectorRegistry()
     scheduler = BackgroundScheduler(
         executors={"default": ThreadPoolExecutor(settings.workers)},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
         timezone=UTC,
     )
     rollouts = Rollouts(ports, Telemetry(registry), scheduler, settings.profiles)

@@ -26,11 +26,11 @@ TROUBLE = {
     "crashed once": (
         [pod(ended=3, restarts=1)],
         "",
-        "container app: running, but its readiness probe fails, exited 1 times",
+        "container app: running, but its readiness probe fails, restarted 1 times",
     ),
     "crash loop": (
         [pod(waiting="CrashLoopBackOff", ended=3, restarts=2), pod(ready=True)],
-        "container app: CrashLoopBackOff, exited 2 times, last with code 3 (1 of 2 pods)",
+        "container app: CrashLoopBackOff, restarted 2 times, last exit code 3 (1 of 2 pods)",
         "container app: CrashLoopBackOff",
     ),
     "no such image": ([pod(waiting="ImagePullBackOff")], "container app: ImagePullBackOff", "ImagePullBackOff"),

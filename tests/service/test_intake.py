@@ -10,7 +10,7 @@ from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import PROFILES
-from canary_analyzer.service.intake import seen, take_in
+from canary_analyzer.service.intake import StillChanging, seen, take_in
 
 
 @pytest.fixture
@@ -165,3 +165,12 @@ def test_a_garbled_record_does_not_stop_the_other_runs(app, take, cluster):
     metadata = {"name": "canary-run-app-9", "namespace": "default", "labels": labels}
     cluster.create(CONFIGMAPS, {"metadata": metadata, "data": {"run.json": "{", "routes.json": "[]"}})
     assert records.active(cluster, "default") == (record,)
+
+
+def test_a_change_that_the_controller_has_not_seen_yet_is_waited_for(app, take):
+    app.annotate(image="app:v2")
+    app.roll_out(observedGeneration=0)
+    with pytest.raises(StillChanging):
+        take()
+    app.roll_out()
+    assert take() is not None
