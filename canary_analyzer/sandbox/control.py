@@ -4,6 +4,8 @@ GET /load, GET /load/lost, POST /load?rps=N; POST /prometheus/stop, /prometheus/
 POST /pods/NAMESPACE/NAME/kill; POST /mesh/delay?seconds=N.
 """
 
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,21 +14,19 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient
 from canary_analyzer.sandbox.mesh.agent import MeshAgent
 from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """What the API reaches: the load client's socket, and the running parts.
-
-    `kill_pod` takes namespace and name, kills the pod's process with SIGKILL and says whether there was one.
-    """
+    """What the API reaches: the load client's socket, the running parts, and the cluster."""
 
     load_socket: Path
     prometheus: Prometheus
     mesh: MeshAgent
-    kill_pod: Callable[[str, str], bool]
+    client: KubeClient
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ def _application(controls: Controls, load: aiohttp.ClientSession) -> web.Applica
             web.post("/load", _forwarder(load)),
             web.post("/prometheus/stop", _call(controls.prometheus.stop)),
             web.post("/prometheus/start", _call(controls.prometheus.start)),
-            web.post("/pods/{namespace}/{name}/kill", _killer(controls)),
+            web.post("/pods/{namespace}/{name}/kill", _killer(controls.client)),
             web.post("/mesh/delay", _delayer(controls.mesh)),
         ]
     )
@@ -87,14 +87,31 @@ def _call(action: Callable[[], Awaitable[None]]) -> Handler:
     return call
 
 
-def _killer(controls: Controls) -> Handler:
+def _killer(client: KubeClient) -> Handler:
     async def kill(request: web.Request) -> web.Response:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
-        if not controls.kill_pod(namespace, name):
-            return _error(404, f"pod {namespace}/{name}: no process of it runs here")
-        return web.json_response({})
+        try:
+            pod = await client.get(PODS, namespace, name)
+        except ApiError as error:
+            return _error(error.status, error.message)
+        killed = _kill_children(f"HOST={(pod.get('status') or {}).get('podIP')}")
+        return web.json_response({"killed": killed}) if killed else _error(404, f"pod {namespace}/{name}: no process")
 
     return kill
+
+
+def _kill_children(variable: str) -> int:
+    """Kill, with all of their session, this process's children that have a variable; a pod has its address there."""
+    killed = 0
+    for tasks in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, tasks.read_text().split()):
+            try:
+                if variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                    os.killpg(pid, signal.SIGKILL)
+                    killed += 1
+            except (OSError, ProcessLookupError):
+                continue
+    return killed
 
 
 def _delayer(mesh: MeshAgent) -> Handler:

@@ -5,7 +5,8 @@ from canary_analyzer.sandbox.mesh.telemetry import GATEWAY, access_logs
 from canary_analyzer.sandbox.mesh.translate import ROUTES
 from canary_analyzer.sandbox.mesh.world import Document
 
-CLUSTERS_FILE, ROUTES_FILE = "cds.json", "rds.json"  # relative to Envoy's working directory
+# Relative to the working directory; Envoy wants to see a folder in a watched path.
+CLUSTERS_FILE, ROUTES_FILE = "./cds.json", "./rds.json"
 CLUSTER_TYPE = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 ENDPOINTS_TYPE = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 ROUTES_TYPE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"

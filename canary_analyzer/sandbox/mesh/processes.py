@@ -4,7 +4,7 @@ import asyncio
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None)
@@ -23,9 +23,7 @@ def dying_with(parent: int) -> Callable[[], None]:
     return prepare
 
 
-async def spawn(
-    command: Sequence[str], folder: Path, log: Path, environment: Mapping[str, str] | None = None
-) -> asyncio.subprocess.Process:
+async def spawn(command: Sequence[str], folder: Path, log: Path) -> asyncio.subprocess.Process:
     """Start a program in `folder`, both outputs appended to `log`, in a session of its own (Ctrl-C is not for it)."""
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
@@ -34,7 +32,6 @@ async def spawn(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=None if environment is None else {**os.environ, **environment},
             start_new_session=True,
             preexec_fn=dying_with(os.getpid()),
         )

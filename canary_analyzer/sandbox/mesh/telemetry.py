@@ -44,8 +44,10 @@ _IS_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc
 def access_logs() -> list[Document]:
     """One stats logger for gRPC requests and one for all others: the protocol is the only label that needs two."""
     return [
-        _stats_logger({"request_protocol": "grpc", **_GRPC_RESPONSE}, {**_IS_GRPC}),
-        _stats_logger({"request_protocol": "http"}, {**_IS_GRPC, "invert_match": True}),
+        _stats_logger({"request_protocol": "grpc", **_GRPC_RESPONSE}, _IS_GRPC),
+        _stats_logger(
+            {"request_protocol": "http"}, {**_IS_GRPC, "treat_missing_header_as_empty": True, "invert_match": True}
+        ),
     ]
 
 
