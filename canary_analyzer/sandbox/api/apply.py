@@ -31,7 +31,8 @@ def apply(live: Document, wish: Document, writer: Writer, *, custom: bool, force
     abandoned = frozenset(path for entry in mine for path in decode(entry["fieldsV1"])) - wanted.keys()
     kept_elsewhere = frozenset(path for entry in others for path in decode(entry["fieldsV1"]))
     merged = _merge(live, wish, (), custom)
-    for path in sorted(abandoned - kept_elsewhere, key=len, reverse=True):
+    # Whole list items go before their fields: without its key field an item could no longer be found.
+    for path in sorted(abandoned - kept_elsewhere, key=lambda path: (len(path), path[-1] != ".")):
         if not _shared(path, kept_elsewhere | wanted.keys()):
             _remove(merged, path, ())
     stripped = _stripped(others, frozenset(path for path, _ in lost))

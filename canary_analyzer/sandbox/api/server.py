@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -53,6 +54,7 @@ class ApiServer:
         self._port = port
         self._bookmark_seconds = bookmark_seconds
         self._runner: web.AppRunner | None = None
+        self._watches: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
         for name in namespaces.INITIAL:
@@ -60,8 +62,8 @@ class ApiServer:
             self.cluster.create(target, {"metadata": {"name": name}}, WriteOptions(manager="kube-apiserver"))
         application = web.Application(client_max_size=_BODY_LIMIT)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        # Watches would otherwise hold the server for a minute when it is asked to stop.
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handle_signals=False)
+        # Without cancellation the watch of a client that went away would go on until its time is over.
+        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
@@ -72,7 +74,10 @@ class ApiServer:
         await self.close()
 
     async def close(self) -> None:
-        """Stop serving; watches end."""
+        """Stop serving; watches end at once."""
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
         if self._runner:
             await self._runner.cleanup()
 
@@ -155,6 +160,15 @@ class ApiServer:
         return _json(self._shown(target, document))
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        streaming = asyncio.create_task(self._stream(request, target))
+        self._watches.add(streaming)
+        streaming.add_done_callback(self._watches.discard)
+        try:
+            return await streaming
+        finally:
+            streaming.cancel()
+
+    async def _stream(self, request: web.Request, target: Target) -> web.StreamResponse:
         events = watches.events(self.cluster.store, target, request.query, self._bookmark_seconds)
         as_table = table.wants_table(request.headers.get("Accept", ""))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -6,8 +6,9 @@ Documents in the store are never changed in place: a write puts another document
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,10 +47,34 @@ class _Log:
         alarm, self.alarm = self.alarm, asyncio.Event()
         alarm.set()
 
-    def position(self, revision: int) -> int:
-        """Index, counted from the first change ever, of the first change after `revision`."""
-        newer = sum(1 for change in self.changes if change.revision > revision)
-        return self.dropped + len(self.changes) - newer
+
+class Cursor:
+    """A reader's place in the history of one resource."""
+
+    def __init__(self, log: _Log, since: int) -> None:
+        if since < log.compacted:
+            raise expired(f"too old resource version: {since} ({log.compacted})")
+        self._log = log
+        self._position = log.dropped + bisect_right(log.changes, since, key=lambda change: change.revision)
+
+    def take(self) -> list[Change]:
+        """The changes since the last call.
+
+        Raises:
+            ApiError: 410 when the reader has fallen behind the history that is kept.
+        """
+        if self._position < self._log.dropped:
+            raise expired(f"too old resource version: the reader fell behind ({self._log.compacted})")
+        fresh = self._log.changes[self._position - self._log.dropped :]
+        self._position += len(fresh)
+        return fresh
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the next change, but no longer than this."""
+        if self._position < self._log.dropped + len(self._log.changes):
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._log.alarm.wait(), seconds)
 
 
 class Store:
@@ -94,26 +119,13 @@ class Store:
         """Resources of which objects exist."""
         return [key for key, objects in self._objects.items() if objects]
 
-    async def changes(self, key: Key, since: int) -> AsyncGenerator[Change, None]:
-        """Every change after revision `since`, for ever.
+    def follow(self, key: Key, since: int) -> Cursor:
+        """A place in the history from which every change after revision `since` can be read.
 
         Raises:
-            ApiError: 410 when `since` lies before the history that is kept, also when the reader falls so far behind.
+            ApiError: 410 when `since` lies before the history that is kept.
         """
-        log = self._logs[key]
-        if since < log.compacted:
-            raise expired(f"too old resource version: {since} ({log.compacted})")
-        position = log.position(since)
-        while True:
-            if position < log.dropped:
-                raise expired(f"too old resource version: the reader fell behind ({log.compacted})")
-            alarm = log.alarm
-            fresh = log.changes[position - log.dropped :]
-            for change in fresh:
-                yield change
-            position += len(fresh)
-            if not alarm.is_set():
-                await alarm.wait()
+        return Cursor(self._logs[key], since)
 
     def _stamped(self, document: Document) -> Document:
         self.revision += 1

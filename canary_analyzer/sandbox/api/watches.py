@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,39 +57,26 @@ async def events(
         ApiError: 400 before the first event for a bad query; 410 as soon as the history no longer reaches back.
     """
     request, matches = WatchRequest.parse(query), selection(target, query)
-    since = request.since
-    if since is None:
-        since = store.revision
-        for document in store.all(target.resource.key, target.namespace):
-            if matches(document):
-                yield {"type": "ADDED", "object": document}
-        if request.initial_end:
-            yield _bookmark(since, _INITIAL_END)
-    async with aclosing(store.changes(target.resource.key, since)) as changes:
-        async for event in _timed(changes, request, bookmark_every):
-            told = _bookmark(max(store.revision, since)) if event is None else _event(event, matches)
-            if told:
-                yield told
-
-
-async def _timed(
-    changes: AsyncGenerator[Change, None], request: WatchRequest, bookmark_every: float
-) -> AsyncGenerator[Change | None, None]:
-    """Changes until the time is over; None where a bookmark is due, also at the end."""
+    cursor = store.follow(target.resource.key, store.revision if request.since is None else request.since)
+    for event in _initial(store, target, request, matches):
+        yield event
     loop = asyncio.get_running_loop()
     end = loop.time() + request.seconds
-    following: asyncio.Future[Change] = asyncio.ensure_future(anext(changes))
-    try:
-        while (left := end - loop.time()) > 0:
-            await asyncio.wait({following}, timeout=min(left, bookmark_every))
-            if following.done():
-                yield following.result()
-                following = asyncio.ensure_future(anext(changes))
-            elif request.bookmarks:
-                yield None
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+    while (left := end - loop.time()) > 0:
+        await cursor.wait(min(left, bookmark_every))
+        changes = cursor.take()
+        told = [event for event in (_event(change, matches) for change in changes) if event]
+        for event in told if changes or not request.bookmarks else [_bookmark(store.revision)]:
+            yield event
+
+
+def _initial(store: Store, target: Target, request: WatchRequest, matches: Matches) -> list[Document]:
+    """What there is, for a watch that does not say since when."""
+    if request.since is not None:
+        return []
+    documents = store.all(target.resource.key, target.namespace)
+    end = [_bookmark(store.revision, _INITIAL_END)] if request.initial_end else []
+    return [*({"type": "ADDED", "object": document} for document in documents if matches(document)), *end]
 
 
 def _event(change: Change, matches: Matches) -> Document | None:
