@@ -109,7 +109,7 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     proxy = await stack.enter_async_context(Envoy.running(folder / "envoy", http))
     # Early: Prometheus looks for its targets 5 s after its start, whatever the scrape interval.
     prometheus = await stack.enter_async_context(Prometheus.running(folder / "prometheus", http, proxy.admin))
-    config: Path = options.kubeconfig or await stack.enter_async_context(_own_api(folder / "kubeconfig"))
+    config = await stack.enter_async_context(_api(options.kubeconfig, folder / "kubeconfig"))
     client = await stack.enter_async_context(KubeClient.from_kubeconfig(config))
     await manifests.install(client)
     mesh = MeshAgent(client, proxy)
@@ -130,7 +130,11 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
 
 
 @asynccontextmanager
-async def _own_api(file: Path) -> AsyncIterator[Path]:
+async def _api(given: Path | None, file: Path) -> AsyncIterator[Path]:
+    """A kubeconfig that leads to an API server: the given one, or one of our own."""
+    if given:
+        yield given
+        return
     async with ApiServer() as server:
         server.write_kubeconfig(file)
         yield file
