@@ -1,7 +1,7 @@
 """One tick as numbers to bet on: a stream per kind of bad request, errors first, then latency.
 
 Latency streams score every request between 0 and 1 by its bucket. One stream per quantile asks "slower than the edge
-nearest to that quantile?"; the last asks how slow on the whole, by rank among the baseline's requests (its ridit).
+nearest to that quantile, and than the next?"; the last asks how slow on the whole, by rank among the baseline's requests (its ridit).
 What is usual, and what a canary within tolerance may reach, comes from the baseline's ticks before this one, so that
 every bet is fixed before its outcome is seen.
 """
@@ -161,8 +161,11 @@ def _has_latency(arm: ArmTick) -> bool:
 
 
 def _weights(above: Floats, ranks: Floats) -> Floats:
-    """Return the score of each bucket [S, B]: 1 above the quantile's edge, and the ridit."""
-    steps = np.arange(above.size + 1)[None, :] > nearest_edges(above, ranks)[:, None]
+    """Return the score of each bucket [S, B]: half above the quantile's edge, 1 above the next; and the ridit.
+
+    Coarse edges make the two answers to one question: what lies two edges up is rarer, so it says more.
+    """
+    steps = np.clip(np.arange(above.size + 1)[None, :] - nearest_edges(above, ranks)[:, None], 0, 2) / 2
     ridits = np.concatenate(([0.0], 1 - above)) + _shares(above) / 2
     return np.vstack((steps, ridits))
 
