@@ -92,11 +92,12 @@ async def _stage(console: Console, folder: Path) -> AsyncIterator[Stage]:
         command = (*CLI, "sandbox", "up", "--json", "--load", str(LOAD_RPS))
         sandbox = await stack.enter_async_context(started("sandbox", command, folder))
         found = await first_line(sandbox, READY_SECONDS)
-        console.print(f"Starting the service; Prometheus is at {found['prometheus']}, the app at {found['ingress']}")
+        places = f"Prometheus is at {found['prometheus']}, the app at {found['ingress']}"
+        console.print(f"Starting the service; {places}", soft_wrap=True)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         port = free_port()
-        places = ("--kubeconfig", found["kubeconfig"], "--prometheus-url", found["prometheus"])
-        serve = (*CLI, "serve", *places, "--config", str(CONFIG), "--http-port", str(port))
+        cluster = ("--kubeconfig", found["kubeconfig"], "--prometheus-url", found["prometheus"])
+        serve = (*CLI, "serve", *cluster, "--config", str(CONFIG), "--http-port", str(port))
         service = await stack.enter_async_context(started("service", serve, folder))
         address = f"http://127.0.0.1:{port}"
         await answers(service, http, f"{address}/readyz", READY_SECONDS)
