@@ -13,6 +13,7 @@ from canary_analyzer.sandbox.node.container import Place
 from canary_analyzer.sandbox.node.launch import first_port
 from canary_analyzer.sandbox.node.pod import Pod
 from canary_analyzer.sandbox.node.reaper import Reaper
+from canary_analyzer.sandbox.node.registration import keep_registered
 
 Document = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ async def run(client: KubeClient, images: Images) -> None:
     mirror = Mirror(client, PODS)
     async with Reaper() as reaper, asyncio.TaskGroup() as group:
         group.create_task(mirror.run())
+        group.create_task(keep_registered(client, NODE_NAME))
         await mirror.synced()
         agent = Agent(client, images, reaper)
         while True:

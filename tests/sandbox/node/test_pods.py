@@ -1,11 +1,12 @@
 """Pods as processes: API emulator, workload controllers and node agent together."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
-from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
+from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, NODES, PODS, REPLICASETS
 
 
 def waiting(box, name):
@@ -87,6 +88,16 @@ async def test_a_pod_that_does_not_want_to_go_is_killed_after_its_grace(box, gra
     await box.client.delete(PODS, "default", name, {"gracePeriodSeconds": grace})
     await box.until(lambda: not named(name))
     await box.until(lambda: name not in [each["metadata"]["name"] for each in box.pods("app")])
+
+
+async def test_the_node_is_registered_and_ready(box):
+    nodes = []
+    async with asyncio.timeout(30):
+        while not (nodes and "status" in nodes[0]):
+            nodes = (await box.client.list(NODES))["items"]
+            await asyncio.sleep(0.02)
+    assert nodes[0]["metadata"]["name"] == "sandbox"
+    assert [(each["type"], each["status"]) for each in nodes[0]["status"]["conditions"]] == [("Ready", "True")]
 
 
 def named(pod):
