@@ -1,9 +1,9 @@
 """Documents as a plain user writes them, a real Envoy, and backends at addresses of their own."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -46,9 +46,20 @@ def gateway(name: str, *hosts: str) -> Document:
     return {"metadata": metadata(name), "spec": {"servers": [server]}}
 
 
+def destination_rule(name: str, host: str, **spec: Any) -> Document:
+    return {"metadata": metadata(name), "spec": {"host": host, **spec}}
+
+
 def to(host: str, weight: int | None = None, **more: Any) -> Document:
     entry: Document = {"destination": {"host": host}, **more}
     return entry if weight is None else {**entry, "weight": weight}
+
+
+@pytest.fixture
+def make() -> SimpleNamespace:
+    """The builders of documents."""
+    builders = (service, pod, endpoints, virtual_service, gateway, destination_rule, to)
+    return SimpleNamespace(**{builder.__name__: builder for builder in builders})
 
 
 @pytest.fixture
@@ -82,4 +93,3 @@ async def backend() -> AsyncIterator[Callable[..., Any]]:
             return int(runner.addresses[0][1])
 
         yield start
-        await asyncio.sleep(0)
