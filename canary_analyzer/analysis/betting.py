@@ -31,12 +31,12 @@ _LOG_FACTORIALS = gammaln(_SUPPORT + 1.0)
 
 
 def stakes(limit: Floats, events: Floats) -> Floats:
-    """Return what each bettor stakes [S, K], given the null share [S] and the bad requests expected in the tick [S].
+    """Return what each bettor stakes [..., S, K], given the null share [..., S] and the bad requests expected [S].
 
     Kelly's stake for a share of mean m and null mean pi is (m - pi) / (pi (1 - pi)) when a tick is one observation, and
     tends to 1/pi, all there is, when the share hardly varies; in between the variance decides.
     """
-    pi = limit[:, None]
+    pi = limit[..., None]
     excess = pi * EFFECTS / (1 - pi + pi * EFFECTS) - pi
     lumps = CORRELATIONS + (1 - CORRELATIONS) / np.maximum(events, 1.0)[:, None]
     return np.asarray(np.minimum(excess / (pi * (1 - pi) * lumps + pi * excess * (1 - lumps)), _MOST / pi))

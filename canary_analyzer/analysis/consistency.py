@@ -22,17 +22,17 @@ EFFECTS = np.array([0.15, 0.35, 0.7, 1.2, 2.0])
 LOG_CAPITAL = np.log([0.1, 0.2, 0.25, 0.25, 0.2])
 """What each bettor starts with."""
 
-_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(40)
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
 _REACH = 7.0
 
 
 def log_ratios(ticks: Floats, sums: Floats, squares: Floats) -> Floats:
-    """Return log likelihood ratios [S, K] from the number, the sum and the sum of squares of the ticks' excesses [S].
+    """Return log likelihood ratios [..., S, K] from number [S], sum [..., S] and sum of squares [S] of the excesses.
 
     log R = -n delta^2 / 2 + log I(delta sum / sqrt(squares)) - log I(0), I(a) = integral of r^(n-1) exp(a r - r^2 / 2).
     """
     n = np.maximum(ticks, 1.0)[:, None]
-    cosine = (sums / np.sqrt(np.where(squares > 0, squares, 1.0)))[:, None]
+    cosine = (sums / np.sqrt(np.where(squares > 0, squares, 1.0)))[..., None]
     ratio = _log_integral(n, EFFECTS * cosine) - _log_integral_at_zero(n) - n * EFFECTS**2 / 2
     return np.where(ticks[:, None] >= 2, ratio, 0.0)
 

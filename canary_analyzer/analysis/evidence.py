@@ -16,19 +16,17 @@ from canary_analyzer.analysis.types import Floats
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """Log wealth of every bettor, for S streams.
+    """What all bettors hold, for S streams; the first axis of 2: beyond tolerance, within tolerance.
 
     Args:
-        against: [S, K] betting on shares, that the canary is beyond tolerance.
-        within: [S, K] betting on shares, that it is within tolerance.
+        shares: [2, S, K] log wealth of those who bet on shares.
         ticks: [S] ticks whose excess counted.
         sums: [S] sum of their excesses over tolerance.
         squares: [S] sum of the squares.
         on_shares: [S] part of the capital that began with bets on shares; the rest bets on consistency.
     """
 
-    against: Floats
-    within: Floats
+    shares: Floats
     ticks: Floats
     sums: Floats
     squares: Floats
@@ -37,36 +35,27 @@ class Evidence:
     @classmethod
     def none(cls, on_shares: Floats) -> Self:
         """Return the wealth before any tick, 1 in every stream, of which the part [S] `on_shares` bets on shares."""
-        even = np.zeros((on_shares.size, betting.EFFECTS.size))
         zero = np.zeros(on_shares.size)
-        return cls(against=even, within=even, ticks=zero, sums=zero, squares=zero, on_shares=on_shares)
+        even = np.zeros((2, on_shares.size, betting.EFFECTS.size))
+        return cls(shares=even, ticks=zero, sums=zero, squares=zero, on_shares=on_shares)
 
     def after(self, bets: Bets) -> "Evidence":
         """Return the wealth after one more tick."""
-        against = betting.stakes(bets.against_limit, bets.expected)
-        # Within tolerance means fewer bad requests of the canary: the same game, played for the baseline's share.
-        within = betting.stakes(1 - bets.within_limit, bets.expected)
+        stakes = betting.stakes(bets.limit, bets.expected)
         excess = bets.excess * bets.steady
         return Evidence(
-            against=self.against + np.log1p(against * bets.against[:, None]),
-            within=self.within + np.log1p(within * bets.within[:, None]),
+            shares=self.shares + np.log1p(stakes * bets.payoff[..., None]),
             ticks=self.ticks + bets.steady,
             sums=self.sums + excess,
             squares=self.squares + excess**2,
             on_shares=self.on_shares,
         )
 
-    def log_against(self) -> Floats:
-        """Return the log wealth [S] of all who bet that the canary is beyond tolerance."""
-        return self._log_total(self.against, consistency.log_ratios(self.ticks, self.sums, self.squares))
-
-    def log_within(self) -> Floats:
-        """Return the log wealth [S] of all who bet that it is within tolerance."""
-        return self._log_total(self.within, consistency.log_ratios(self.ticks, -self.sums, self.squares))
-
-    def _log_total(self, shares: Floats, steady: Floats) -> Floats:
+    def log_wealth(self) -> Floats:
+        """Return the log wealth [2, S] of all who bet that the canary is beyond tolerance, and that it is within."""
+        steady = consistency.log_ratios(self.ticks, np.array((self.sums, -self.sums)), self.squares)
         wealth = (
-            np.logaddexp.reduce(shares + betting.LOG_CAPITAL, axis=-1) + np.log(self.on_shares),
+            np.logaddexp.reduce(self.shares + betting.LOG_CAPITAL, axis=-1) + np.log(self.on_shares),
             np.logaddexp.reduce(steady + consistency.LOG_CAPITAL, axis=-1) + np.log1p(-self.on_shares),
         )
         return np.asarray(np.logaddexp(*wealth))

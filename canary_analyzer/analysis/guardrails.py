@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from canary_analyzer.analysis.histogram import quantiles, share_above
+from canary_analyzer.analysis.histogram import quantiles
 from canary_analyzer.analysis.policy import Guardrails
 from canary_analyzer.analysis.types import ArmTick, Floats, Tick
 
@@ -64,4 +64,4 @@ def _success(arms: Sequence[ArmTick]) -> float:
 
 def _p99(arms: Sequence[ArmTick], edges_ms: Floats) -> float:
     counts = np.sum([arm.latency for arm in arms], axis=0).astype(np.float64)
-    return float(quantiles(share_above(counts), edges_ms, np.array(0.99))) if counts.any() else 0.0
+    return float(quantiles(counts, edges_ms, np.array([0.99]))[0]) if counts.any() else 0.0

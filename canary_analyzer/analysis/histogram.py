@@ -14,11 +14,11 @@ _LEAST_SLOPE = 0.25
 """Normal quantiles per unit of log latency, where counts give none: beyond the edges that saw anything."""
 
 
-def share_above(counts: Floats) -> Floats:
-    """Return the share of requests above each edge [..., B-1] from counts [..., B], kept half a request off 0 and 1."""
+def share_above(counts: Floats, doubt: float = 0.5) -> Floats:
+    """Return the share above each edge [..., B-1] of the requests counted [..., B], `doubt` requests off 0 and 1."""
     total = counts.sum(axis=-1, keepdims=True)
     above = total - np.cumsum(counts, axis=-1)[..., :-1]
-    return np.asarray((above + 0.5) / (total + 1.0))
+    return np.asarray((np.maximum(above, 0.0) + doubt) / (total + 2 * doubt))
 
 
 def slowed(above: Floats, edges_ms: Floats, factor: float) -> Floats:
@@ -27,10 +27,15 @@ def slowed(above: Floats, edges_ms: Floats, factor: float) -> Floats:
     return np.asarray(ndtr(-np.interp(np.log(edges_ms) - np.log(factor), log_edges, normal)))
 
 
-def quantiles(above: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
-    """Return the latencies, milliseconds, below which the shares `ranks` of requests lie."""
-    log_edges, normal = _line(above, edges_ms)
-    return np.asarray(np.exp(np.interp(ndtri(ranks), normal, log_edges)))
+def quantiles(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
+    """Return the latencies, milliseconds, below which the shares `ranks` of the requests counted [B] lie.
+
+    A rank less than half a request from 0 or 1 says nothing of the latency there: 0 and infinity.
+    """
+    log_edges, normal = _line(share_above(counts, doubt=1e-3), edges_ms)
+    latencies = np.exp(np.interp(ndtri(ranks), normal, log_edges))
+    margin = 0.5 / counts.sum()
+    return np.where(ranks < margin, 0.0, np.where(ranks > 1 - margin, np.inf, latencies))
 
 
 def nearest_edges(above: Floats, ranks: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -54,10 +54,11 @@ class JudgeState:
         tick: Ticks seen.
         cold_ticks: The canary's ticks with traffic still to be left out.
         evidence: Of a stream of errors, one per latency quantile, and one over the whole histogram.
+        log_wealth: [2, 2 + Q] what the evidence comes to, against the canary and for it.
+        best_within: [1 + Q] highest log wealth so far of the bets that each metric is within tolerance.
         usual: The baseline of late.
         totals: Sums for effects.
         recent: The latest ticks, for guardrails.
-        best_within: [1 + Q] highest log wealth so far of the bets that each metric is within tolerance.
         healthy_tick: When all metrics had been shown within tolerance.
         alarm: Set once aborted; then no tick changes anything.
     """
@@ -67,10 +68,11 @@ class JudgeState:
     tick: int
     cold_ticks: int
     evidence: Evidence
+    log_wealth: Floats
+    best_within: Floats
     usual: Usual
     totals: Totals
     recent: tuple[Tick, ...]
-    best_within: Floats
     healthy_tick: int | None
     alarm: Alarm | None
 
@@ -100,10 +102,11 @@ def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
         tick=0,
         cold_ticks=math.ceil(policy.warmup_seconds / tick_seconds),
         evidence=Evidence.none(_on_shares(policy)),
+        log_wealth=np.zeros((2, quantiles + 2)),
+        best_within=np.zeros(quantiles + 1),
         usual=Usual.nothing(edges.size + 1),
         totals=Totals.none(edges.size + 1),
         recent=(),
-        best_within=np.zeros(quantiles + 1),
         healthy_tick=None,
         alarm=None,
     )
@@ -128,12 +131,14 @@ def _counted(state: JudgeState, usual: Usual, tick: Tick) -> JudgeState:
     policy, evidence = state.policy, state.evidence
     if tick.baseline.requests:
         evidence = evidence.after(tick_bets(tick, usual, state.edges_ms, policy))
+    wealth = evidence.log_wealth()
     return replace(
         state,
         evidence=evidence,
+        log_wealth=wealth,
+        best_within=np.maximum(state.best_within, wealth[1, :-1]),
         totals=state.totals.after(tick),
         recent=(*state.recent, tick)[-policy.guardrails.ticks :],
-        best_within=np.maximum(state.best_within, evidence.log_within()[:-1]),
     )
 
 
@@ -168,7 +173,7 @@ def metric_capital(policy: Policy) -> Floats:
 
 def log_capital(state: JudgeState) -> Floats:
     """Return the log of the capital [1 + Q] that bets against each metric; all start with 1 together."""
-    capital = state.evidence.log_against() + np.log(_stream_capital(state.policy))
+    capital = state.log_wealth[0] + np.log(_stream_capital(state.policy))
     capital[1] = np.logaddexp(capital[1], capital[-1])
     return np.asarray(capital[:-1])
 

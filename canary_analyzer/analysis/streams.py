@@ -1,7 +1,8 @@
 """One tick as numbers to bet on: a stream per kind of bad request, errors first, then latency.
 
 Latency streams score every request between 0 and 1 by its bucket. One stream per quantile asks "slower than the edge
-nearest to that quantile, and than the next?"; the last asks how slow on the whole, by rank among the baseline's requests (its ridit).
+nearest to that quantile, and than the next?"; the last asks how slow on the whole, by rank among the baseline's
+requests (its ridit).
 What is usual, and what a canary within tolerance may reach, comes from the baseline's ticks before this one, so that
 every bet is fixed before its outcome is seen.
 """
@@ -26,19 +27,16 @@ class Bets:
     """What one tick offers, per stream [S]; every number but the outcomes is known before the tick.
 
     Args:
-        against: Outcome of betting that the canary is beyond tolerance: mean at most 0 while it is not.
-        against_limit: The share of bad requests that this bet takes for fair.
-        within: Outcome of betting that it is within tolerance: mean at most 0 while it is not.
-        within_limit: The share of bad requests that this bet takes for fair.
+        payoff: [2, S] outcome of betting that the canary is beyond tolerance, and that it is within: mean at most 0
+            while it is not.
+        limit: [2, S] the share of bad requests that is fair: the canary's, and in the reverse bet the baseline's.
         expected: Bad requests expected in the tick.
         excess: Canary's excess over what is tolerated, in standard errors of independent requests.
         steady: Whether that excess counts: enough bad requests were expected.
     """
 
-    against: Floats
-    against_limit: Floats
-    within: Floats
-    within_limit: Floats
+    payoff: Floats
+    limit: Floats
     expected: Floats
     excess: Floats
     steady: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -52,7 +50,7 @@ def tick_bets(tick: Tick, usual: Usual, edges_ms: Floats, policy: Policy) -> Bet
     else:
         latency = _nothing_to_bet_on(len(policy.latency.quantiles) + 1)
     names = (field.name for field in fields(Bets))
-    return Bets(**{name: np.concatenate((getattr(errors, name), getattr(latency, name))) for name in names})
+    return Bets(**{name: np.concatenate((getattr(errors, name), getattr(latency, name)), axis=-1) for name in names})
 
 
 def _reference(tick: Tick, usual: Usual) -> Floats:
@@ -80,13 +78,12 @@ def _error_bets(tick: Tick, usual_rate: float, tolerance: ErrorTolerance) -> Bet
     rare = tolerance.absolute >= tolerance.relative * usual_rate
     limit = limits[1:] if rare else limits[:1]
     calm = rare and not _surges(baseline, tolerance)
+    beyond = absolute if calm else np.maximum(np.minimum(relative, absolute), -limit)
     tolerated = _tolerated_rate(usual_rate, tolerance)
     seen = _tolerated_rate(baseline.errors / baseline.requests, tolerance)
     return Bets(
-        against=absolute if calm else np.maximum(np.minimum(relative, absolute), -limit),
-        against_limit=limit,
-        within=-absolute if rare else -relative,
-        within_limit=limit,
+        payoff=np.array((beyond, -absolute if rare else -relative)),
+        limit=np.array((limit, 1 - limit)),
         expected=np.array([usual_rate * (n + baseline.requests) + allowance * rare]),
         excess=_excess(bad, n, np.array([seen]), np.array([1 / n + tolerated / usual_rate / baseline.requests])),
         steady=_is_steady(n, np.array([tolerated])),
@@ -107,7 +104,7 @@ def _latency_bets(tick: Tick, reference: Floats, edges_ms: Floats, tolerance: La
     """Return a stream per quantile and one over the whole histogram; `reference` [B] are earlier baseline requests."""
     above = share_above(reference)
     weights = _weights(above, np.asarray(tolerance.quantiles))
-    shares = np.stack((_shares(above), _shares(slowed(above, edges_ms, 1 + tolerance.relative))))
+    shares = np.array((_shares(above), _shares(slowed(above, edges_ms, 1 + tolerance.relative))))
     usual, tolerated = means = shares @ weights.T
     spread = (shares @ (weights**2).T - means**2) / (means * (1 - means))
     ratio = tolerated / usual
@@ -117,10 +114,8 @@ def _latency_bets(tick: Tick, reference: Floats, edges_ms: Floats, tolerance: La
     payoff = betting.share_payoff(slow_canary, slow_baseline, limit)
     variance = spread[1] / n_canary + spread[0] * ratio * (1 - usual) / (1 - tolerated) / n_baseline
     return Bets(
-        against=payoff,
-        against_limit=limit,
-        within=-payoff,
-        within_limit=limit,
+        payoff=np.array((payoff, -payoff)),
+        limit=np.array((limit, 1 - limit)),
         expected=usual * (n_canary + n_baseline),
         excess=_excess(slow_canary, n_canary, np.minimum(ratio * slow_baseline / n_baseline, 1.0), variance),
         steady=_is_steady(n_canary, tolerated),
@@ -143,12 +138,10 @@ def _is_steady(n: float, tolerated: Floats) -> np.ndarray[tuple[int], np.dtype[n
 
 def _nothing_to_bet_on(streams: int) -> Bets:
     """Return bets that leave every wealth as it is."""
-    zero, half = np.zeros(streams), np.full(streams, 0.5)
+    zero = np.zeros(streams)
     return Bets(
-        against=zero,
-        against_limit=half,
-        within=zero,
-        within_limit=half,
+        payoff=np.zeros((2, streams)),
+        limit=np.full((2, streams), 0.5),
         expected=zero,
         excess=zero,
         steady=np.zeros(streams, dtype=np.bool_),

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from canary_analyzer.analysis.histogram import quantiles, share_above
+from canary_analyzer.analysis.histogram import quantiles
 from canary_analyzer.analysis.intervals import CONFIDENCE, share_bounds
 from canary_analyzer.analysis.types import Floats, Tick
 
@@ -129,16 +129,16 @@ def quantile_effects(matched: Matched, edges_ms: Floats, ranks: tuple[float, ...
     low, high = share_bounds(
         rank * trials[:, None], np.broadcast_to(trials[:, None], (2, rank.size)), (1 - CONFIDENCE) / 2
     )
-    above = share_above(counts)
-    bounds = [quantiles(above[arm], edges_ms, np.stack((rank, low[arm], high[arm]))) for arm in (0, 1)]
-    (value_c, low_c, high_c), (value_b, low_b, high_b) = bounds
+    bounds = [quantiles(counts[arm], edges_ms, np.array((low[arm], high[arm]))) for arm in (0, 1)]
+    (low_c, high_c), (low_b, high_b) = bounds
+    value_c, value_b = (quantiles(counts[arm], edges_ms, np.minimum(rank, 1 - 0.5 / trials[arm])) for arm in (0, 1))
     return tuple(
         Effect(
             canary=float(value_c[i]),
             baseline=float(value_b[i]),
             value=float(value_c[i] / value_b[i]),
             low=float(low_c[i] / high_b[i]),
-            high=float(high_c[i] / low_b[i]),
+            high=float(high_c[i] / low_b[i]) if low_b[i] else float("inf"),
         )
         for i in range(rank.size)
     )

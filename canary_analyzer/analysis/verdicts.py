@@ -81,7 +81,7 @@ def _metric(state: JudgeState, index: int, effect: Effect) -> MetricVerdict:
         low=effect.low,
         high=effect.high,
         evidence_against=_evidence_against(state)[index],
-        evidence_for=float(state.evidence.log_within()[index] / -math.log(policy.beta)),
+        evidence_for=float(state.log_wealth[1, index] / -math.log(policy.beta)),
         n_canary=requests[0],
         n_baseline=requests[1],
         reason=reason,

@@ -1,5 +1,7 @@
 """Reasons for a tired engineer at 3 a.m.: the metric, both figures, the interval, how many requests, the tolerance."""
 
+import math
+
 from canary_analyzer.analysis.policy import Policy
 from canary_analyzer.analysis.totals import Effect
 from canary_analyzer.analysis.types import MetricState
@@ -51,6 +53,8 @@ def still_possible(name: str, effect: Effect) -> str:
     """Return how bad a metric could still be."""
     if name == "errors":
         return f"errors at most {_points(effect.high)} above the baseline"
+    if math.isinf(effect.high):
+        return f"{name.replace('_', ' ')} not bounded yet"
     return f"{name.replace('_', ' ')} at most {_times(effect.high)} the baseline's"
 
 
@@ -67,4 +71,4 @@ def _milliseconds(value: float) -> str:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.2f} times" if ratio < 100 else "more than 100 times"
+    return "any number of times" if math.isinf(ratio) else f"{ratio:.3g} times"

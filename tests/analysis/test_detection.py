@@ -1,0 +1,48 @@
+"""How soon what is wrong is found: medians over seeded runs, with room for other seeds."""
+
+import numpy as np
+import pytest
+
+from canary_analyzer.analysis import Decision, Policy, judge
+
+REGRESSIONS = {
+    "errors +5 points": ({"more_errors": 0.05}, 9, "errors"),
+    "one of two pods fails a fifth": ({"more_errors": 0.2, "failing_pods": 1}, 6, "errors"),
+    "latency x1.5": ({"slower": 1.5}, 11, "latency"),
+    "latency x2": ({"slower": 2.0}, 8, "latency"),
+    "outage": ({"more_errors": 0.9}, 1, "errors"),
+    "one point of errors, much traffic": ({"more_errors": 0.01, "requests_per_tick": 5000.0}, 11, "errors"),
+    "latency x1.25, much traffic": ({"slower": 1.25, "requests_per_tick": 5000.0}, 10, "latency"),
+}
+SANDBOX = {
+    "weights": np.array([0.10] * 5 + [0.25] * 5 + [0.5] * 40),
+    "requests_per_tick": 200.0,
+    "tick_seconds": 2.0,
+    "pods": (1, 3),
+    "error_rate": 0.0,
+    "median_ms": 20.0,
+    "sigma": 0.4,
+    "tail": 0.0,
+}
+SANDBOX_REGRESSIONS = {
+    "v2-errors": ({"more_errors": 0.1}, 8, "errors"),
+    "v2-slow": ({"slower": 1.5}, 20, "latency"),
+    "v2-tail": ({"more_tail": 0.03}, 40, "latency"),
+}
+CASES = REGRESSIONS | {name: (SANDBOX | case[0], *case[1:]) for name, case in SANDBOX_REGRESSIONS.items()}
+
+
+@pytest.mark.parametrize(("fields", "ticks", "metric"), CASES.values(), ids=CASES.keys())
+def test_a_regression_is_found_in_time_and_blamed_on_its_metric(simulate, fields, ticks, metric):
+    verdicts = [judge(simulate(seed, **fields), Policy()) for seed in range(15)]
+    assert all(verdict.decision is Decision.ABORT for verdict in verdicts)
+    assert np.median([verdict.tick for verdict in verdicts]) <= ticks
+    assert all(verdict.reason for verdict in verdicts)
+    blamed = [m.name for verdict in verdicts for m in verdict.metrics if m.state.name == "DEGRADED"]
+    assert len(blamed) == 15
+    assert sum(name.startswith(metric) for name in blamed) >= 14
+
+
+def test_an_identical_canary_with_much_traffic_is_shown_healthy(simulate):
+    verdicts = [judge(simulate(seed, requests_per_tick=5000.0), Policy()) for seed in range(10)]
+    assert sum(verdict.decision is Decision.HEALTHY for verdict in verdicts) >= 9
