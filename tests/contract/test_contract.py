@@ -38,6 +38,7 @@ CHECKS = (
     updates.a_write_that_changes_nothing_keeps_the_version,
     updates.a_patch_with_a_stale_version_is_a_conflict,
     updates.the_server_owns_uid_and_creation_time,
+    updates.replace_of_an_earlier_object_of_that_name_is_a_conflict,
     updates.generation_counts_wishes,
     updates.an_annotation_raises_a_deployments_generation,
     updates.generation_of_a_custom_kind_counts_its_spec_only,

@@ -14,6 +14,8 @@ from canary_analyzer.sandbox.api.managed import Fields, Path, Writer, decode, en
 Document = dict[str, Any]
 Entries = list[Document]
 
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 
 def apply(live: Document, wish: Document, writer: Writer, *, custom: bool, force: bool) -> tuple[Document, Entries]:
     """Merge a wish into the live object: the new object, and the entries of who owns what afterwards.
@@ -26,7 +28,7 @@ def apply(live: Document, wish: Document, writer: Writer, *, custom: bool, force
     others = [entry for entry in entries if not writer.is_same(entry, "Apply")]
     mine = [entry for entry in entries if writer.is_same(entry, "Apply")]
     lost = _conflicts(leaves(live, custom) if live else {}, wanted, others)
-    if lost and not force:
+    if lost and not force and not _was_applied_client_side(live, writer, lost, custom):
         raise _conflict_error(lost)
     abandoned = frozenset(path for entry in mine for path in decode(entry["fieldsV1"])) - wanted.keys()
     kept_elsewhere = frozenset(path for entry in others for path in decode(entry["fieldsV1"]))
@@ -54,6 +56,14 @@ def _conflicts(live: Mapping[Path, Any], wanted: Mapping[Path, Any], others: Ent
     return [
         (path, _describe(entry)) for entry in others for path in sorted(differing & decode(entry.get("fieldsV1") or {}))
     ]
+
+
+def _was_applied_client_side(live: Document, writer: Writer, lost: list[tuple[Path, str]], custom: bool) -> bool:
+    """Whether `kubectl apply` takes what it once applied from the client side (fieldmanager/lastappliedmanager.go)."""
+    text = ((live.get("metadata") or {}).get("annotations") or {}).get(_LAST_APPLIED)
+    if writer.manager != "kubectl" or not text:
+        return False
+    return {path for path, _ in lost} <= leaves(json.loads(text), custom).keys()
 
 
 def _describe(entry: Document) -> str:

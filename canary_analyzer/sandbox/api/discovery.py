@@ -11,11 +11,11 @@ Document = dict[str, Any]
 
 VERSION = {
     "major": "1",
-    "minor": "31",
-    "gitVersion": "v1.31.0+sandbox",
+    "minor": "33",
+    "gitVersion": "v1.33.1+sandbox",
     "gitCommit": "",
     "gitTreeState": "clean",
-    "buildDate": "2024-08-13T07:28:49Z",
+    "buildDate": "2025-05-15T08:19:08Z",
     "goVersion": "",
     "compiler": "",
     "platform": "linux/amd64",

@@ -39,7 +39,7 @@ def v3(registry: Registry, root: str) -> Document:
         raise no_such_path()
     return {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.31.0"},
+        "info": {"title": "Kubernetes", "version": "v1.33.1"},
         "paths": paths,
         "components": {"schemas": schemas},
     }
@@ -91,13 +91,13 @@ def v2_protobuf() -> bytes:
 
     kubectl up to 1.28 cannot apply without this document, but then falls back on what it knows of the kinds itself.
     """
-    info = _text(1, "Kubernetes") + _text(2, "v1.31.0")
+    info = _text(1, "Kubernetes") + _text(2, "v1.33.1")
     return _text(1, "2.0") + _bytes(2, info)
 
 
 def v2() -> Document:
     """The same as JSON."""
-    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.31.0"}, "paths": {}, "definitions": {}}
+    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.33.1"}, "paths": {}, "definitions": {}}
 
 
 def _text(number: int, text: str) -> bytes:

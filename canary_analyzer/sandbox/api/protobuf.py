@@ -20,8 +20,29 @@ _META: Table = {
     1: ("name", str), 2: ("generateName", str), 3: ("namespace", str), 5: ("uid", str), 6: ("resourceVersion", str),
     11: ("labels", {"map": str}), 12: ("annotations", {"map": str}), 14: ("finalizers", [str]),
 }  # fmt: skip
+_CONTAINER: Table = {
+    1: ("name", str), 2: ("image", str), 3: ("command", [str]), 4: ("args", [str]),
+    6: ("ports", [{1: ("name", str), 3: ("containerPort", int), 4: ("protocol", str)}]),
+    7: ("env", [{1: ("name", str), 2: ("value", str)}]), 14: ("imagePullPolicy", str),
+}  # fmt: skip
+_TEMPLATE: Table = {
+    1: ("metadata", _META),
+    2: (
+        "spec",
+        {2: ("containers", [_CONTAINER]), 3: ("restartPolicy", str), 4: ("terminationGracePeriodSeconds", int)},
+    ),
+}
+_ATTRIBUTES: Table = {
+    1: ("namespace", str), 2: ("verb", str), 3: ("group", str), 4: ("version", str),
+    5: ("resource", str), 6: ("subresource", str), 7: ("name", str),
+}  # fmt: skip
+_REVIEW: Table = {
+    1: ("resourceAttributes", _ATTRIBUTES),
+    2: ("nonResourceAttributes", {1: ("path", str), 2: ("verb", str)}),
+}
+_IGNORED = ("status", None)
 _KINDS: dict[str, Table] = {
-    "Namespace": {1: ("metadata", _META), 2: ("spec", {1: ("finalizers", [str])})},
+    "Namespace": {1: ("metadata", _META), 2: ("spec", {1: ("finalizers", [str])}), 3: _IGNORED},
     "ConfigMap": {
         1: ("metadata", _META),
         2: ("data", {"map": str}),
@@ -30,23 +51,16 @@ _KINDS: dict[str, Table] = {
     },
     "Secret": {1: ("metadata", _META), 2: ("data", {"map": bytes}), 3: ("type", str), 5: ("immutable", bool)},
     "ServiceAccount": {1: ("metadata", _META)},
-    "SelfSubjectAccessReview": {
+    "Deployment": {
         1: ("metadata", _META),
         2: (
             "spec",
-            {
-                1: (
-                    "resourceAttributes",
-                    {
-                        1: ("namespace", str), 2: ("verb", str), 3: ("group", str), 4: ("version", str),
-                        5: ("resource", str), 6: ("subresource", str), 7: ("name", str),
-                    },
-                ),
-                2: ("nonResourceAttributes", {1: ("path", str), 2: ("verb", str)}),
-            },
+            {1: ("replicas", int), 2: ("selector", {1: ("matchLabels", {"map": str})}), 3: ("template", _TEMPLATE)},
         ),
+        3: _IGNORED,
     },
-}  # fmt: skip
+    "SelfSubjectAccessReview": {1: ("metadata", _META), 2: ("spec", _REVIEW), 3: _IGNORED},
+}
 
 
 def decode(content: bytes) -> Document:
@@ -58,7 +72,7 @@ def decode(content: bytes) -> Document:
     if not content.startswith(_MAGIC):
         raise ValueError("the body has no protobuf envelope")
     envelope = _message(
-        content[len(_MAGIC) :], {1: ("type", {1: ("apiVersion", str), 2: ("kind", str)}), 2: ("raw", memoryview)}
+        content[len(_MAGIC) :], {1: ("type", {1: ("apiVersion", str), 2: ("kind", str)}), 2: ("raw", "raw")}
     )
     kind = envelope["type"]["kind"]
     if kind not in _KINDS:
@@ -69,24 +83,48 @@ def decode(content: bytes) -> Document:
 def _message(content: bytes, table: Table) -> Document:
     document: Document = {}
     for number, value in _fields(content):
-        name, kind = table.get(number, ("", None))
-        if isinstance(kind, list):
-            document.setdefault(name, []).append(_value(value, kind[0]))
-        elif isinstance(kind, dict) and "map" in kind:
-            entry = _message(bytes(value), {1: ("key", str), 2: ("value", kind["map"])})
-            document.setdefault(name, {})[entry.get("key", "")] = entry.get("value", "")
-        elif name and value != b"":
-            document[name] = _value(value, kind)
+        if number in table:
+            _put(document, *table[number], value)
+        elif value not in (b"", 0) and _anything(value):
+            raise ValueError(
+                f"field {number} is not accepted as protobuf: send the object as JSON, as kubectl apply does"
+            )
     return document
+
+
+def _put(document: Document, name: str, kind: Any, value: bytes | int) -> None:
+    if isinstance(kind, list):
+        document.setdefault(name, []).append(_value(value, kind[0]))
+    elif isinstance(kind, dict) and "map" in kind:
+        entry = _message(_raw(value), {1: ("key", str), 2: ("value", kind["map"])})
+        document.setdefault(name, {})[entry.get("key", "")] = entry.get("value", "")
+    elif kind and value != b"":
+        document[name] = _value(value, kind)
+
+
+def _anything(value: bytes | int) -> bool:
+    """Whether a field says something: Go's encoder also writes structs that are empty all the way down."""
+    if isinstance(value, int):
+        return value != 0
+    try:
+        return any(_anything(inner) for _, inner in _fields(value))
+    except ValueError:
+        return True
+
+
+def _raw(value: bytes | int) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number where a message was expected")
+    return value
 
 
 def _value(value: bytes | int, kind: Any) -> Any:
     if isinstance(kind, dict):
-        return _message(bytes(value), kind)
+        return _message(_raw(value), kind)
     if kind is str:
-        return bytes(value).decode()
+        return _raw(value).decode()
     if kind is bytes:
-        return base64.b64encode(bytes(value)).decode()
+        return base64.b64encode(_raw(value)).decode()
     return bool(value) if kind is bool else value
 
 
@@ -104,7 +142,7 @@ def _fields(content: bytes) -> Iterator[tuple[int, bytes | int]]:
             yield number, content[at : at + length]
             at += length
         else:
-            at += {1: 8, 5: 4}[wire_type]
+            raise ValueError(f"wire type {wire_type} does not occur in the kinds that are accepted")
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:

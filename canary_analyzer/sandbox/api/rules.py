@@ -44,7 +44,12 @@ def _agreed(in_body: str | None, in_path: str, what: str) -> str:
     return in_path
 
 
-def _check_uid(target: Target, live: Document, uid: str | None) -> None:
+def check_uid(target: Target, live: Document, uid: str | None) -> None:
+    """Refuse a request that means an earlier object of the same name.
+
+    Raises:
+        ApiError: 409.
+    """
     if uid and uid != live["metadata"]["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
         raise conflict(target.resource.plural, target.resource.group, target.name, why)
@@ -84,7 +89,8 @@ def check_identity(target: Target, live: Document, proposed: Document) -> None:
     if version and version != live["metadata"]["resourceVersion"]:
         why = "the object has been modified; please apply your changes to the latest version and try again"
         raise conflict(resource.plural, resource.group, target.name, why)
-    _check_uid(target, live, metadata.get("uid"))
+    if metadata.get("uid") not in (None, "", live["metadata"]["uid"]):
+        raise validation.other_uid(resource, target.name, metadata["uid"])
 
 
 def check_preconditions(target: Target, live: Document, options: DeleteOptions) -> None:
@@ -93,7 +99,7 @@ def check_preconditions(target: Target, live: Document, options: DeleteOptions) 
     Raises:
         ApiError: 409.
     """
-    _check_uid(target, live, options.uid)
+    check_uid(target, live, options.uid)
     version = live["metadata"]["resourceVersion"]
     if options.resource_version not in (None, version):
         why = (

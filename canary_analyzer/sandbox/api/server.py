@@ -34,7 +34,7 @@ from canary_analyzer.sandbox.api.store import Store
 Document = dict[str, Any]
 
 _BODY_LIMIT = 8 * 1024 * 1024
-_OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _HEALTH = ("/healthz", "/livez", "/readyz")
 
 

@@ -40,6 +40,11 @@ def missing_resource_version(resource: Resource, name: str) -> ApiError:
     return invalid(resource.plural, resource.group, name, [cause])
 
 
+def other_uid(resource: Resource, name: str, uid: str) -> ApiError:
+    """422: the uid is for the server to give."""
+    return invalid(resource.kind, resource.group, name, [_wrong("metadata.uid", uid, "field is immutable")])
+
+
 def _wrong(field: str, value: Any, why: str) -> Cause:
     shown = f'"{value}"' if isinstance(value, str) and value != "0x0" else value
     return Cause(field=field, reason="FieldValueInvalid", message=f"Invalid value: {shown}: {why}")

@@ -16,7 +16,7 @@ from canary_analyzer.sandbox.api.managed import Writer
 from canary_analyzer.sandbox.api.patches import json_patch, merge_patch, strategic_merge_patch
 from canary_analyzer.sandbox.api.reads import present, selection
 from canary_analyzer.sandbox.api.requests import Change, DeleteOptions, Target, WriteOptions
-from canary_analyzer.sandbox.api.rules import timestamp
+from canary_analyzer.sandbox.api.rules import check_uid, timestamp
 
 Document = dict[str, Any]
 
@@ -57,6 +57,7 @@ def replace(cluster: Cluster, call: Call) -> Document:
     if target.subresource == "scale":
         return cluster.update(target, lambda live: scale.scaled(live, document), call.options)
     decoded = call.typing.decode(target, document)
+    check_uid(target, cluster.live(target), decoded["metadata"].get("uid"))
     return cluster.update(target, lambda _: decoded, call.options)
 
 

@@ -36,7 +36,7 @@ def lists_are_selected_by_field(api: Api) -> None:
 
 
 def an_unsupported_field_is_a_bad_request(api: Api) -> None:
-    answer = api.send("GET", api.path("configmaps"), fieldSelector="data.a=b")
+    answer = api.send("GET", api.path("pods"), fieldSelector="spec.hostname=b")
     refused(answer, 400, "BadRequest", "field label not supported")
 
 

@@ -75,10 +75,10 @@ def kube_apiserver(assets: Path, folder: Path) -> Iterator[Path]:
             wait_ready(kubeconfig, folder / "log")
             yield kubeconfig
         finally:
-            for process in reversed(processes):
-                process.terminate()
+            # Nothing is kept, and a polite kube-apiserver takes its time.
             for process in processes:
-                process.wait(20)
+                process.kill()
+                process.wait()
 
 
 def credentials(url: str, token: str) -> Document:

@@ -39,7 +39,15 @@ def the_server_owns_uid_and_creation_time(api: Api) -> None:
     body = {"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z"}, "spec": {"replicas": 2}}
     patched = api.ok("PATCH", api.deployment(), body, MERGE)
     assert patched["metadata"]["creationTimestamp"] == first["metadata"]["creationTimestamp"]
-    refused(api.send("PATCH", api.deployment(), {"metadata": {"uid": "other"}}, MERGE), 409, "Conflict")
+    answer = api.send("PATCH", api.deployment(), {"metadata": {"uid": "other"}}, MERGE)
+    refused(answer, 422, "Invalid", "metadata.uid", "field is immutable")
+
+
+def replace_of_an_earlier_object_of_that_name_is_a_conflict(api: Api) -> None:
+    with_deployment(api)
+    document = deployment()
+    document["metadata"]["uid"] = "3b4b6a4c-0000-0000-0000-000000000000"
+    refused(api.send("PUT", api.deployment(), document), 409, "Conflict", "UID in precondition")
 
 
 def generation_counts_wishes(api: Api) -> None:

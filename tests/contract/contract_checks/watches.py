@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from contract_checks.api import Api
 from contract_checks.documents import MERGE, TABLE, config_map, version, with_deployment
 
@@ -47,7 +49,9 @@ def a_watch_ends_when_its_time_is_over(api: Api) -> None:
 def a_watch_list_ends_its_beginning_with_a_bookmark(api: Api) -> None:
     with_deployment(api)
     query = {"sendInitialEvents": "true", "allowWatchBookmarks": "true", "resourceVersionMatch": "NotOlderThan"}
-    events = api.watch(api.deployment(""), lambda events: events[-1]["type"] == "BOOKMARK", **query)
+    events = api.watch(api.deployment(""), lambda events: events[-1].get("type") != "ADDED", **query)
+    if events[0].get("reason") == "Invalid":
+        pytest.skip("this server has no streaming lists")
     assert kinds(events) == [("ADDED", "app"), ("BOOKMARK", "")]
     assert events[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
