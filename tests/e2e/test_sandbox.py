@@ -85,9 +85,11 @@ class Box:
         self.core.create_namespaced_service(
             "default", {"metadata": metadata, "spec": {"selector": labels, "ports": ports}}
         )
-        eventually(
-            lambda: self.apps.read_namespaced_deployment(name, "default").status.available_replicas, f"{name} available"
-        )
+        eventually(lambda: self.is_available(name), f"{name} available")
+
+    def is_available(self, name: str) -> bool:
+        status = self.apps.read_namespaced_deployment(name, "default").status
+        return bool(status and status.available_replicas)
 
     def delete_app(self, name: str) -> None:
         self.apps.delete_namespaced_deployment(name, "default")
