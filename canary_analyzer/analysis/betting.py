@@ -19,8 +19,10 @@ EFFECTS = np.repeat([1.5, 2.5, 4.0, 10.0], 2)
 """By how much the canary may exceed what is tolerated, as a ratio of odds; with `CORRELATIONS` the grid of bettors."""
 CORRELATIONS = np.tile([0.0, 0.2], 4)
 """How alike the requests of one tick may be: 0 independent, 1 a whole tick is one observation."""
-LOG_CAPITAL = np.log(np.repeat([0.1, 0.3, 0.3, 0.3], 2) / 2)
-"""What each bettor starts with; the least effect is mostly left to those who bet on consistency."""
+LOG_CAPITAL_AGAINST = np.log(np.repeat([0.1, 0.3, 0.3, 0.3], 2) / 2)
+"""What each bettor against the canary starts with; small effects are mostly left to those who bet on consistency."""
+LOG_CAPITAL_WITHIN = np.log(np.repeat([0.1, 0.3, 0.3, 0.3], 2) / 2)
+"""What each bettor on health starts with: a good canary is better than the tolerance by the tolerance, no more."""
 
 _MOST = 0.97
 """Share of the wealth risked at most: one bad tick must not ruin a bettor for good."""

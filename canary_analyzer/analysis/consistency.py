@@ -3,7 +3,8 @@
 Where a tick holds thousands of requests, a canary that is a little slower is a little slower in every tick. Betting on
 shares can hardly use that; a t-test does. Each tick gives one number: the canary's excess over what is tolerated,
 divided by the standard error it would have if requests were independent. If they are not, the numbers spread more, the
-spread is measured from the ticks themselves, and the evidence shrinks with it.
+spread is measured from the ticks themselves, and the evidence shrinks with it. A spread below that of independent
+requests is luck, and not believed.
 
 The likelihood ratio of mean = delta sigma against mean = 0 with the right Haar prior on sigma is an e-process for
 normal numbers of any sigma, and for every mean below 0 too; it depends only on sum / sqrt(sum of squares).
@@ -27,12 +28,13 @@ _REACH = 7.0
 
 
 def log_ratios(ticks: Floats, sums: Floats, squares: Floats) -> Floats:
-    """Return log likelihood ratios [..., S, K] from number [S], sum [..., S] and sum of squares [S] of the excesses.
+    """Return log likelihood ratios [..., S, K] from number [S], sum and sum of squares [..., S] of the excesses.
 
     log R = -n delta^2 / 2 + log I(delta sum / sqrt(squares)) - log I(0), I(a) = integral of r^(n-1) exp(a r - r^2 / 2).
     """
     n = np.maximum(ticks, 1.0)[:, None]
-    cosine = (sums / np.sqrt(np.where(squares > 0, squares, 1.0)))[..., None]
+    least = sums**2 / n[:, 0] + n[:, 0] - 1
+    cosine = (sums / np.sqrt(np.maximum(np.maximum(squares, least), 1e-12)))[..., None]
     ratio = _log_integral(n, EFFECTS * cosine) - _log_integral_at_zero(n) - n * EFFECTS**2 / 2
     return np.where(ticks[:, None] >= 2, ratio, 0.0)
 

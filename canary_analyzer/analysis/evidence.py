@@ -13,6 +13,8 @@ from canary_analyzer.analysis import betting, consistency
 from canary_analyzer.analysis.streams import Bets
 from canary_analyzer.analysis.types import Floats
 
+_LOG_CAPITAL = np.array([[betting.LOG_CAPITAL_AGAINST], [betting.LOG_CAPITAL_WITHIN]])
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
@@ -21,8 +23,8 @@ class Evidence:
     Args:
         shares: [2, S, K] log wealth of those who bet on shares.
         ticks: [S] ticks whose excess counted.
-        sums: [S] sum of their excesses over tolerance.
-        squares: [S] sum of the squares.
+        sums: [2, S] sum of their excesses.
+        squares: [2, S] sum of the squares.
         on_shares: [S] part of the capital that began with bets on shares; the rest bets on consistency.
     """
 
@@ -35,9 +37,14 @@ class Evidence:
     @classmethod
     def none(cls, on_shares: Floats) -> Self:
         """Return the wealth before any tick, 1 in every stream, of which the part [S] `on_shares` bets on shares."""
-        zero = np.zeros(on_shares.size)
-        even = np.zeros((2, on_shares.size, betting.EFFECTS.size))
-        return cls(shares=even, ticks=zero, sums=zero, squares=zero, on_shares=on_shares)
+        streams = on_shares.size
+        return cls(
+            shares=np.zeros((2, streams, betting.EFFECTS.size)),
+            ticks=np.zeros(streams),
+            sums=np.zeros((2, streams)),
+            squares=np.zeros((2, streams)),
+            on_shares=on_shares,
+        )
 
     def after(self, bets: Bets) -> "Evidence":
         """Return the wealth after one more tick."""
@@ -53,9 +60,9 @@ class Evidence:
 
     def log_wealth(self) -> Floats:
         """Return the log wealth [2, S] of all who bet that the canary is beyond tolerance, and that it is within."""
-        steady = consistency.log_ratios(self.ticks, np.array((self.sums, -self.sums)), self.squares)
+        steady = consistency.log_ratios(self.ticks, self.sums, self.squares)
         wealth = (
-            np.logaddexp.reduce(self.shares + betting.LOG_CAPITAL, axis=-1) + np.log(self.on_shares),
+            np.logaddexp.reduce(self.shares + _LOG_CAPITAL, axis=-1) + np.log(self.on_shares),
             np.logaddexp.reduce(steady + consistency.LOG_CAPITAL, axis=-1) + np.log1p(-self.on_shares),
         )
         return np.asarray(np.logaddexp(*wealth))

@@ -22,7 +22,7 @@ from canary_analyzer.analysis import guardrails
 from canary_analyzer.analysis.evidence import Evidence
 from canary_analyzer.analysis.mistakes import refuse
 from canary_analyzer.analysis.policy import Policy
-from canary_analyzer.analysis.streams import tick_bets
+from canary_analyzer.analysis.streams import BESIDES, tick_bets
 from canary_analyzer.analysis.totals import Totals
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
 from canary_analyzer.analysis.usual import Usual
@@ -30,7 +30,9 @@ from canary_analyzer.analysis.usual import Usual
 _ERRORS_CAPITAL = 0.4
 """Part of the capital that bets on errors; the latency streams divide the rest."""
 _LOWEST_PART = 0.5
-"""What the lowest quantile's edge gets, the other streams 1: the whole histogram sees the same and sees it sooner."""
+"""What the lowest quantile's edge gets, others 1: the whole histogram sees the same and sees it sooner."""
+_BEYOND_PART = 0.6
+"""What the edge beyond the tail gets."""
 _BODY_ON_SHARES = 0.02
 _MOST_ON_SHARES = 0.9
 
@@ -53,8 +55,8 @@ class JudgeState:
         edges_ms: [B-1] upper edges of the latency buckets, milliseconds.
         tick: Ticks seen.
         cold_ticks: The canary's ticks with traffic still to be left out.
-        evidence: Of a stream of errors, one per latency quantile, and one over the whole histogram.
-        log_wealth: [2, 2 + Q] what the evidence comes to, against the canary and for it.
+        evidence: Of a stream of errors, one per latency quantile, and two beside.
+        log_wealth: [2, 3 + Q] what the evidence comes to, against the canary and for it.
         best_within: [1 + Q] highest log wealth so far of the bets that each metric is within tolerance.
         usual: The baseline of late.
         totals: Sums for effects.
@@ -102,7 +104,7 @@ def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
         tick=0,
         cold_ticks=math.ceil(policy.warmup_seconds / tick_seconds),
         evidence=Evidence.none(_on_shares(policy)),
-        log_wealth=np.zeros((2, quantiles + 2)),
+        log_wealth=np.zeros((2, quantiles + 1 + BESIDES)),
         best_within=np.zeros(quantiles + 1),
         usual=Usual.nothing(edges.size + 1),
         totals=Totals.none(edges.size + 1),
@@ -136,7 +138,7 @@ def _counted(state: JudgeState, usual: Usual, tick: Tick) -> JudgeState:
         state,
         evidence=evidence,
         log_wealth=wealth,
-        best_within=np.maximum(state.best_within, wealth[1, :-1]),
+        best_within=np.maximum(state.best_within, wealth[1, :-BESIDES]),
         totals=state.totals.after(tick),
         recent=(*state.recent, tick)[-policy.guardrails.ticks :],
     )
@@ -167,31 +169,36 @@ def is_thin(state: JudgeState) -> bool:
 def metric_capital(policy: Policy) -> Floats:
     """Return the part of the starting capital [1 + Q] that bets on each metric."""
     capital = _stream_capital(policy)
-    capital[1] += capital[-1]
-    return capital[:-1]
+    capital[1] += capital[-2]
+    capital[-3] += capital[-1]
+    return capital[:-BESIDES]
 
 
 def log_capital(state: JudgeState) -> Floats:
     """Return the log of the capital [1 + Q] that bets against each metric; all start with 1 together."""
     capital = state.log_wealth[0] + np.log(_stream_capital(state.policy))
-    capital[1] = np.logaddexp(capital[1], capital[-1])
-    return np.asarray(capital[:-1])
+    capital[1] = np.logaddexp(capital[1], capital[-2])
+    capital[-3] = np.logaddexp(capital[-3], capital[-1])
+    return np.asarray(capital[:-BESIDES])
 
 
 def _stream_capital(policy: Policy) -> Floats:
-    """Return the part of the starting capital [2 + Q] of each stream; that over the whole histogram belongs to p50."""
-    parts = np.array([_LOWEST_PART, *[1.0] * len(policy.latency.quantiles)])
+    """Return the part of the starting capital [3 + Q] of each stream.
+
+    The stream over the whole histogram belongs to the lowest quantile's metric, the one beyond the tail to the highest.
+    """
+    parts = np.array([_LOWEST_PART, *[1.0] * len(policy.latency.quantiles), _BEYOND_PART])
     return np.concatenate(([_ERRORS_CAPITAL], (1 - _ERRORS_CAPITAL) * parts / parts.sum()))
 
 
 def _on_shares(policy: Policy) -> Floats:
-    """Return which part of each stream's capital [2 + Q] bets on shares: all but none where bad requests are common.
+    """Return which part of each stream's capital [3 + Q] bets on shares: all but none where bad requests are common.
 
     Where only one request in a hundred is bad a tick's share of them says nearly all there is; where every second is,
     the share hardly moves and consistency between ticks decides.
     """
     ranks = np.minimum(policy.latency.quantiles, _MOST_ON_SHARES)
-    return np.concatenate(([_MOST_ON_SHARES], ranks, [_BODY_ON_SHARES]))
+    return np.concatenate(([_MOST_ON_SHARES], ranks, [_BODY_ON_SHARES, _MOST_ON_SHARES]))
 
 
 def joint(log_capital: Floats) -> float:

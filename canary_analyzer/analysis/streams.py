@@ -1,10 +1,10 @@
 """One tick as numbers to bet on: a stream per kind of bad request, errors first, then latency.
 
 Latency streams score every request between 0 and 1 by its bucket. One stream per quantile asks "slower than the edge
-nearest to that quantile, and than the next?"; the last asks how slow on the whole, by rank among the baseline's
-requests (its ridit).
-What is usual, and what a canary within tolerance may reach, comes from the baseline's ticks before this one, so that
-every bet is fixed before its outcome is seen.
+nearest to that quantile?". Two stand beside: how slow on the whole, by rank among the baseline's requests (its ridit),
+and "slower than the edge beyond the highest quantile's?", where a new tail shows first when edges are coarse. What is
+usual, and what a canary within tolerance may reach, comes from the baseline's ticks before this one, so that every bet
+is fixed before its outcome is seen.
 """
 
 from dataclasses import dataclass, fields
@@ -17,9 +17,12 @@ from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance, Po
 from canary_analyzer.analysis.types import ArmTick, Floats, Tick
 from canary_analyzer.analysis.usual import Usual
 
-_ENOUGH = 1.0
-"""Bad (and good) requests, expected of a canary within tolerance, from which on a tick's excess is nearly normal once
-its variance is made stable; below, a single bad request is an outlier."""
+_ENOUGH = 0.4
+"""Variance of the canary's bad requests in a tick from which on its excess counts; below, one is an outlier."""
+_CORRECTION = 0.375
+"""Anscombe's: without it the mean of the root of a count falls short of the root of its mean, with it it exceeds it."""
+BESIDES = 2
+"""Latency streams beside those of the quantiles: the whole histogram, and beyond the tail."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +34,8 @@ class Bets:
             while it is not.
         limit: [2, S] the share of bad requests that is fair: the canary's, and in the reverse bet the baseline's.
         expected: Bad requests expected in the tick.
-        excess: Canary's excess over what is tolerated, in standard errors of independent requests.
+        excess: [2, S] what the canary exceeds the tolerated by, and what it stays below it by, in standard errors of
+            independent requests; rather too small than too large.
         steady: Whether that excess counts: enough bad requests were expected.
     """
 
@@ -48,7 +52,7 @@ def tick_bets(tick: Tick, usual: Usual, edges_ms: Floats, policy: Policy) -> Bet
     if _has_latency(tick.canary) and _has_latency(tick.baseline):
         latency = _latency_bets(tick, _reference(tick, usual), edges_ms, policy.latency)
     else:
-        latency = _nothing_to_bet_on(len(policy.latency.quantiles) + 1)
+        latency = _nothing_to_bet_on(len(policy.latency.quantiles) + BESIDES)
     names = (field.name for field in fields(Bets))
     return Bets(**{name: np.concatenate((getattr(errors, name), getattr(latency, name)), axis=-1) for name in names})
 
@@ -80,13 +84,13 @@ def _error_bets(tick: Tick, usual_rate: float, tolerance: ErrorTolerance) -> Bet
     calm = rare and not _surges(baseline, tolerance)
     beyond = absolute if calm else np.maximum(np.minimum(relative, absolute), -limit)
     tolerated = _tolerated_rate(usual_rate, tolerance)
-    seen = _tolerated_rate(baseline.errors / baseline.requests, tolerance)
+    seen = [_tolerated_rate((baseline.errors + c) / baseline.requests, tolerance) for c in (_CORRECTION, 0.0)]
     return Bets(
         payoff=np.array((beyond, -absolute if rare else -relative)),
         limit=np.array((limit, 1 - limit)),
         expected=np.array([usual_rate * (n + baseline.requests) + allowance * rare]),
-        excess=_excess(bad, n, np.array([seen]), np.array([1 / n + tolerated / usual_rate / baseline.requests])),
-        steady=_is_steady(n, np.array([tolerated])),
+        excess=_excess(bad, n, np.array(seen)[:, None], np.array([1 / n + tolerated / usual_rate / baseline.requests])),
+        steady=np.array([n * tolerated * (1 - tolerated) >= _ENOUGH]),
     )
 
 
@@ -101,15 +105,17 @@ def _tolerated_rate(rate: float, tolerance: ErrorTolerance) -> float:
 
 
 def _latency_bets(tick: Tick, reference: Floats, edges_ms: Floats, tolerance: LatencyTolerance) -> Bets:
-    """Return a stream per quantile and one over the whole histogram; `reference` [B] are earlier baseline requests."""
+    """Return a stream per quantile and those beside; `reference` [B] are earlier requests of the baseline."""
     above = share_above(reference)
     weights = _weights(above, np.asarray(tolerance.quantiles))
     shares = np.array((_shares(above), _shares(slowed(above, edges_ms, 1 + tolerance.relative))))
     usual, tolerated = means = shares @ weights.T
-    spread = (shares @ (weights**2).T - means**2) / (means * (1 - means))
+    variances = shares @ (weights**2).T - means**2
+    spread = variances / (means * (1 - means))
     ratio = tolerated / usual
     n_canary, n_baseline = float(tick.canary.latency.sum()), float(tick.baseline.latency.sum())
     slow_canary, slow_baseline = weights @ tick.canary.latency, weights @ tick.baseline.latency
+    seen = ratio * (slow_baseline + spread[0] * np.array([[_CORRECTION], [0.0]])) / n_baseline
     limit = _limit(n_canary, n_baseline, ratio)
     payoff = betting.share_payoff(slow_canary, slow_baseline, limit)
     variance = spread[1] / n_canary + spread[0] * ratio * (1 - usual) / (1 - tolerated) / n_baseline
@@ -117,23 +123,27 @@ def _latency_bets(tick: Tick, reference: Floats, edges_ms: Floats, tolerance: La
         payoff=np.array((payoff, -payoff)),
         limit=np.array((limit, 1 - limit)),
         expected=usual * (n_canary + n_baseline),
-        excess=_excess(slow_canary, n_canary, np.minimum(ratio * slow_baseline / n_baseline, 1.0), variance),
-        steady=_is_steady(n_canary, tolerated),
+        excess=_excess(
+            slow_canary / spread[1],
+            n_canary / spread[1],
+            np.minimum(seen, 1.0),
+            variance,
+        ),
+        steady=n_canary * variances[1] >= _ENOUGH,
     )
 
 
-def _excess(bad: Floats, n: float, tolerated: Floats, variance: Floats) -> Floats:
-    """Return the canary's excess [S] over the tolerated share, on the scale where the share's variance is constant.
+def _excess(bad: Floats, n: Floats | float, tolerated: Floats, variance: Floats) -> Floats:
+    """Return [2, S] the canary's excess over the tolerated share, and its reverse, on a scale of constant variance.
 
     2 arcsin sqrt(share) has variance 1/n whatever the share (Anscombe, "The transformation of Poisson, binomial and
-    negative-binomial data" (1948)): a canary far beyond tolerance spreads no more than one within it.
+    negative-binomial data" (1948)): a canary far beyond tolerance spreads no more than one within it. Scores that
+    spread less than yes and no do count as more requests. Of the two arms the one that a bet has winning
+    goes uncorrected, so that by Jensen's inequality neither bet gains from few requests.
     """
-    share = np.arcsin(np.sqrt((bad + 0.375) / (n + 0.75)))
-    return np.asarray(2 * (share - np.arcsin(np.sqrt(tolerated))) / np.sqrt(variance))
-
-
-def _is_steady(n: float, tolerated: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(n * np.minimum(tolerated, 1 - tolerated) >= _ENOUGH)
+    low, high = np.arcsin(np.sqrt(bad / n)), np.arcsin(np.sqrt((bad + _CORRECTION) / (n + 2 * _CORRECTION)))
+    limit = np.arcsin(np.sqrt(tolerated))
+    return np.asarray(2 * np.array((low - limit[0], limit[1] - high)) / np.sqrt(variance))
 
 
 def _nothing_to_bet_on(streams: int) -> Bets:
@@ -143,7 +153,7 @@ def _nothing_to_bet_on(streams: int) -> Bets:
         payoff=np.zeros((2, streams)),
         limit=np.full((2, streams), 0.5),
         expected=zero,
-        excess=zero,
+        excess=np.zeros((2, streams)),
         steady=np.zeros(streams, dtype=np.bool_),
     )
 
@@ -154,13 +164,12 @@ def _has_latency(arm: ArmTick) -> bool:
 
 
 def _weights(above: Floats, ranks: Floats) -> Floats:
-    """Return the score of each bucket [S, B]: half above the quantile's edge, 1 above the next; and the ridit.
-
-    Coarse edges make the two answers to one question: what lies two edges up is rarer, so it says more.
-    """
-    steps = np.clip(np.arange(above.size + 1)[None, :] - nearest_edges(above, ranks)[:, None], 0, 2) / 2
+    """Return the score of each bucket [S, B]: 1 above the quantile's edge; the ridit; 1 beyond the tail."""
+    edges = nearest_edges(above, ranks)
+    beyond = min(edges[-1] + 1, above.size - 1)
+    steps = np.arange(above.size + 1)[None, :] > np.append(edges, beyond)[:, None]
     ridits = np.concatenate(([0.0], 1 - above)) + _shares(above) / 2
-    return np.vstack((steps, ridits))
+    return np.vstack((steps[:-1], ridits, steps[-1:]))
 
 
 def _shares(above: Floats) -> Floats:

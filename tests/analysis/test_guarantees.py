@@ -39,7 +39,7 @@ def test_bets_on_shares_of_a_canary_at_its_tolerance_cross_seldom(correlated):
         canary = np.where(rng.random(RUNS) < limit, bad, 0) if correlated else rng.binomial(bad, limit)
         payoff = betting.share_payoff(canary, bad - canary, limit)
         log_wealth += np.log1p(betting.stakes(limit, np.full(RUNS, 3.0)) * payoff[:, None])
-        path.append(np.logaddexp.reduce(log_wealth + betting.LOG_CAPITAL, axis=-1))
+        path.append(np.logaddexp.reduce(log_wealth + betting.LOG_CAPITAL_AGAINST, axis=-1))
     assert seldom(crossings(path), RUNS, ALPHA)
 
 
@@ -79,7 +79,7 @@ SCENARIOS = {
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_an_identical_canary_is_seldom_aborted(simulate, scenario):
-    runs, policy = 40, Policy()
+    runs, policy = 30, Policy()
     fields = {"weights": np.repeat(np.arange(0.05, 0.55, 0.05), 4)} | scenario
     aborts = sum(judge(simulate(seed, **fields), policy).decision is Decision.ABORT for seed in range(runs))
     assert seldom(aborts, runs, policy.alpha)

@@ -62,17 +62,17 @@ DECISIONS = {
     ),
     "slow": (history(shares=SLOW), Policy(), Decision.ABORT),
     "outage of the canary, one tick": (history(ticks=1, canary=(100, 90)), Policy(), Decision.ABORT),
-    "outage of both arms": (history(ticks=1, canary=(100, 90), baseline=(900, 810)), Policy(), Decision.INCONCLUSIVE),
+    "outage of both arms": (history(ticks=1, canary=(100, 90), baseline=(900, 810)), Policy(), Decision.CONTINUE),
     "outage, limit off": (
         history(ticks=1, canary=(200, 180)),
         Policy(guardrails=Guardrails(success_rate=None)),
         Decision.CONTINUE,
     ),
     "outage on a handful of requests": (history(ticks=3, canary=(5, 5)), Policy(), Decision.INCONCLUSIVE),
-    "p99 beyond its limit": (
+    "p99 beyond its limit on both arms": (
         history(ticks=1, shares=(0.0, 0.0, 0.9, 0.1)),
         Policy(guardrails=Guardrails(p99_ms=100.0)),
-        Decision.INCONCLUSIVE,
+        Decision.CONTINUE,
     ),
     "bad only while warming up": (history(ticks=3, canary=(100, 90)), Policy(warmup_seconds=30), Decision.INCONCLUSIVE),
     "bad after warming up": (history(ticks=4, canary=(100, 90)), Policy(warmup_seconds=30), Decision.ABORT),
