@@ -9,7 +9,7 @@ from typing import Any
 
 from canary_analyzer.sandbox.api.errors import ApiError, Cause
 from canary_analyzer.sandbox.api.lists import ListRule, atomic_map, list_rule
-from canary_analyzer.sandbox.api.managed import Fields, Path, Writer, decode, encode, item_step, leaves
+from canary_analyzer.sandbox.api.managed import Fields, Path, Writer, decode, encode, in_order, item_step, leaves
 
 Document = dict[str, Any]
 Entries = list[Document]
@@ -23,7 +23,7 @@ def apply(live: Document, wish: Document, writer: Writer, *, custom: bool, force
     Raises:
         ApiError: 409 that names every field which another manager owns with another value, unless `force`.
     """
-    wanted = leaves(wish, custom)
+    wanted = _said(wish, custom)
     entries = (live.get("metadata") or {}).get("managedFields") or []
     others = [entry for entry in entries if not writer.is_same(entry, "Apply")]
     mine = [entry for entry in entries if writer.is_same(entry, "Apply")]
@@ -41,14 +41,21 @@ def apply(live: Document, wish: Document, writer: Writer, *, custom: bool, force
     return merged, [*stripped, writer.entry("Apply", frozenset(wanted))]
 
 
+def _said(wish: Document, custom: bool) -> dict[Path, Any]:
+    """The fields of a wish: unlike an update, an apply does not own the maps around them."""
+    found = leaves(wish, custom)
+    return {path: value for path, value in found.items() if path[-1] != "." or path[-2].startswith("k:")}
+
+
 def ownership(entries: Entries, live: Document, writer: Writer) -> Callable[[Document], Entries]:
     """The entries as the result shall carry them; an apply that changes no ownership keeps its time."""
     known = next(
         (e for e in (live.get("metadata") or {}).get("managedFields") or [] if writer.is_same(e, "Apply")), None
     )
-    *others, mine = entries
+    mine = next(entry for entry in entries if writer.is_same(entry, "Apply"))
+    others = [entry for entry in entries if entry is not mine]
     same = known is not None and known["fieldsV1"] == mine["fieldsV1"]
-    return lambda _: [*others, known if same and known else mine]
+    return lambda _: in_order([*others, known if same and known else mine])
 
 
 def _conflicts(live: Mapping[Path, Any], wanted: Mapping[Path, Any], others: Entries) -> list[tuple[Path, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 from typing import Any
 
@@ -12,12 +13,24 @@ from canary_analyzer.sandbox.api.store import Store
 Document = dict[str, Any]
 
 
+_FIRST_STATUS: dict[str, Document] = {
+    "deployments": {},
+    "replicasets": {"replicas": 0},
+    "services": {"loadBalancer": {}},
+    "poddisruptionbudgets": {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
+    "horizontalpodautoscalers": {"desiredReplicas": 0, "currentMetrics": None},
+}
+"""What Go's structs without `omitempty` say before a controller has spoken."""
+
+
 def complete(resource: Resource, document: Document, store: Store, live: Document | None = None) -> Document:
     """A deep copy of the document with every default filled in; what was allocated to `live` is kept."""
     completed = copy.deepcopy(document)
     spec = completed.get("spec")
     if resource.custom or not isinstance(spec, dict | None):
         return completed
+    if resource.plural in _FIRST_STATUS:
+        completed.setdefault("status", copy.deepcopy(_FIRST_STATUS[resource.plural]))
     if resource.plural == "deployments" and spec:
         _deployment(spec)
     elif resource.plural == "replicasets" and spec:
@@ -28,7 +41,6 @@ def complete(resource: Resource, document: Document, store: Store, live: Documen
     elif resource.plural == "services" and spec:
         _keep_allocated(spec, (live or {}).get("spec") or {})
         _service(spec, store)
-        completed.setdefault("status", {"loadBalancer": {}})
     else:
         _small_kinds(resource, completed)
     return completed
@@ -42,6 +54,11 @@ def _small_kinds(resource: Resource, document: Document) -> None:
         document.setdefault("status", {"phase": "Active"})
     elif resource.plural == "secrets":
         document.setdefault("type", "Opaque")
+        _encode_secret(document)
+    elif resource.plural in ("endpoints", "endpointslices"):
+        for ports in [document.get("ports"), *(subset.get("ports") for subset in document.get("subsets") or [])]:
+            for port in ports or []:
+                port.setdefault("protocol", "TCP")
     elif resource.plural == "customresourcedefinitions":
         document["spec"].setdefault("conversion", {"strategy": "None"})
         names = document["spec"].setdefault("names", {})
@@ -50,8 +67,27 @@ def _small_kinds(resource: Resource, document: Document) -> None:
         if not document.get("status"):
             document["status"] = established(document, metadata["creationTimestamp"])
     elif resource.plural == "networkpolicies":
+        _network_policy(document.setdefault("spec", {}))
+    elif resource.plural == "horizontalpodautoscalers":
         spec = document.setdefault("spec", {})
-        spec.setdefault("policyTypes", ["Ingress", *(["Egress"] if spec.get("egress") else [])])
+        spec.setdefault("minReplicas", 1)
+        if not spec.get("metrics"):
+            target = {"type": "Utilization", "averageUtilization": 80}
+            spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+
+
+def _encode_secret(document: Document) -> None:
+    plain = document.pop("stringData", None) or {}
+    if plain:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+        document["data"] = {**(document.get("data") or {}), **encoded}
+
+
+def _network_policy(spec: Document) -> None:
+    spec.setdefault("policyTypes", ["Ingress", *(["Egress"] if spec.get("egress") else [])])
+    for rule in [*(spec.get("ingress") or []), *(spec.get("egress") or [])]:
+        for port in rule.get("ports") or []:
+            port.setdefault("protocol", "TCP")
 
 
 def _deployment(spec: Document) -> None:
@@ -69,6 +105,10 @@ def _deployment(spec: Document) -> None:
 def _pod(document: Document, spec: Document) -> None:
     _pod_spec(spec)
     spec.setdefault("enableServiceLinks", True)
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        resources = container["resources"]
+        if resources.get("limits"):
+            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
     if "status" not in document:
         document["status"] = {"phase": "Pending", "qosClass": _qos_class(spec)}
 
@@ -100,15 +140,15 @@ def _container(container: Document) -> None:
     container.setdefault("imagePullPolicy", _pull_policy(container.get("image") or ""))
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
-    resources = container.setdefault("resources", {})
-    if resources.get("limits"):
-        resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
+    container.setdefault("resources", {})
     for port in container.get("ports") or []:
         port.setdefault("protocol", "TCP")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(probe):
             _probe(container[probe])
     for variable in container.get("env") or []:
+        if variable.get("value") == "":
+            del variable["value"]  # Go's `omitempty`
         field = (variable.get("valueFrom") or {}).get("fieldRef")
         if field:
             field.setdefault("apiVersion", "v1")

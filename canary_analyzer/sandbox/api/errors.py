@@ -15,7 +15,7 @@ class ApiError(Exception):
         self.code = code
         self.reason = reason
         self.message = message
-        self.details = details or {}
+        self.details = {key: value for key, value in (details or {}).items() if value != ""}
 
     def document(self) -> dict[str, Any]:
         """The `Status` that the client receives."""
@@ -26,7 +26,7 @@ class ApiError(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "details": self.details,
+            **({"details": self.details} if self.details else {}),
             "code": self.code,
         }
 
@@ -38,6 +38,17 @@ class Cause:
     field: str
     reason: str
     message: str
+
+
+def wrong(field: str, value: Any, why: str) -> Cause:
+    """A value that breaks a rule."""
+    shown = f'"{value}"' if isinstance(value, str) else value
+    return Cause(field=field, reason="FieldValueInvalid", message=f"Invalid value: {shown}: {why}")
+
+
+def required(field: str, why: str = "") -> Cause:
+    """A value that is missing."""
+    return Cause(field=field, reason="FieldValueRequired", message=f"Required value{': ' + why if why else ''}")
 
 
 def not_found(plural: str, group: str, name: str) -> ApiError:

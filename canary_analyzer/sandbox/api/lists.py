@@ -65,7 +65,10 @@ _RULES: dict[Path, ListRule] = {
 
 _CUSTOM_RULES: dict[Path, ListRule] = {("metadata", "ownerReferences"): _by("uid"), ("metadata", "finalizers"): SET}
 
-_ATOMIC_MAPS = frozenset({"selector", "nodeSelector", "podSelector", "matchLabels", "fieldRef", "resourceFieldRef"})
+_ATOMIC_MAPS = frozenset(
+    {"selector", "nodeSelector", "podSelector", "namespaceSelector", "labelSelector", "fieldRef", "resourceFieldRef"}
+    | {"configMapKeyRef", "secretKeyRef", "involvedObject", "targetRef", "roleRef"}
+)
 
 
 def list_rule(path: Sequence[str], custom: bool) -> ListRule | None:

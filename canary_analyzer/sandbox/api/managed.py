@@ -125,10 +125,18 @@ def _paths(node: Document, path: Path) -> Iterator[Path]:
 def after_update(document: Document, live: Document, writer: Writer, custom: bool) -> list[Document]:
     """The entries after `writer` turned `live` into `document`: what changed is the writer's now, nobody else's."""
     new, old = leaves(document, custom), leaves(live, custom) if live else {}
+    if not writer.subresource:
+        # What the server itself says at first belongs to nobody.
+        new = {path: value for path, value in new.items() if path[0] != "f:status" or path in old}
     changed = frozenset(path for path, value in new.items() if path not in old or old[path] != value)
     gone = frozenset(old.keys() - new.keys())
     entries = [entry for entry in document["metadata"].get("managedFields") or [] if entry.get("fieldsV1")]
-    return [*_without(entries, changed | gone, writer), *_mine(entries, changed, gone, writer)]
+    return in_order([*_without(entries, changed | gone, writer), *_mine(entries, changed, gone, writer)])
+
+
+def in_order(entries: list[Document]) -> list[Document]:
+    """As a real server lists them: appliers first, then by time and name."""
+    return sorted(entries, key=lambda e: (e.get("operation") != "Apply", e.get("time", ""), e.get("manager", "")))
 
 
 def _without(entries: list[Document], lost: Fields, writer: Writer) -> Iterator[Document]:

@@ -16,6 +16,7 @@ from canary_analyzer.sandbox.api.store import Store
 Document = dict[str, Any]
 
 _REMEMBERED_PAGES = 100
+_TOKEN_LENGTH = 24
 
 
 def present(target: Target, document: Document) -> Document:
@@ -74,6 +75,8 @@ class Pages:
             matches = selection(target, query)
             items = [item for item in self._store.all(target.resource.key, target.namespace) if matches(item)]
             return self._split(Page(items=items, revision=self._store.revision), _number(query, "limit"))
+        if len(token) != _TOKEN_LENGTH:
+            raise bad_request("invalid continue token: continue key is not valid")
         pending = self._pending.get(token)
         if pending is None:
             raise expired("The provided continue parameter is too old to display a consistent list result.")
@@ -86,7 +89,7 @@ class Pages:
     def _split(self, page: Page, limit: int) -> Page:
         if not 0 < limit < len(page.items):
             return page
-        token = secrets.token_urlsafe(18)
+        token = secrets.token_urlsafe(_TOKEN_LENGTH * 3 // 4)
         self._pending[token] = Page(items=page.items[limit:], revision=page.revision)
         while len(self._pending) > _REMEMBERED_PAGES:
             self._pending.popitem(last=False)

@@ -100,7 +100,7 @@ RBAC = "rbac.authorization.k8s.io"
 
 BUILT_IN = (
     _core("namespaces", "Namespace", "ns", namespaced=False, status=True),
-    _core("pods", "Pod", "po", status=True, categories=("all",)),
+    _core("pods", "Pod", "po", status=True, generation="spec", categories=("all",)),
     _core("services", "Service", "svc", status=True, categories=("all",)),
     _core("endpoints", "Endpoints", "ep"),
     _core("configmaps", "ConfigMap", "cm"),
@@ -119,7 +119,7 @@ BUILT_IN = (
         categories=("all",),
     ),
     _v1("apps", "replicasets", "ReplicaSet", "rs", status=True, scale=True, generation="spec", categories=("all",)),
-    _v1("discovery.k8s.io", "endpointslices", "EndpointSlice"),
+    _v1("discovery.k8s.io", "endpointslices", "EndpointSlice", generation="spec"),
     _v1("policy", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", status=True, generation="spec"),
     Resource(
         group="autoscaling",

@@ -22,6 +22,7 @@ Unknown = Callable[[str], None]
 
 _CONTAINER = re.compile(r"(?P<what>[Ll]ist|[Dd]ict)[\[(](?:str, ?)?(?P<item>.*)[\])]")
 _SCALARS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "bool": (bool,), "float": (float, int)}
+_QUANTITIES = ("limits", "requests", "capacity", "allocatable")
 _GO_NAMES = {"str": "string", "int": "int32", "bool": "bool", "float": "float64"}
 
 
@@ -90,10 +91,16 @@ def _value(type_name: str, value: Any, path: str, on_unknown: Unknown) -> Any:
     if kind.what == "dict":
         if not isinstance(value, dict):
             raise _mismatch(value, "map", path)
-        return {key: _value(kind.item, item, f"{path}.{key}", on_unknown) for key, item in value.items()}
+        items = {key: str(item) if _is_quantity(item, path) else item for key, item in value.items()}
+        return {key: _value(kind.item, item, f"{path}.{key}", on_unknown) for key, item in items.items()}
     if kind.what == "model":
         return _model(kind.item, value, path, on_unknown) if value is not None else None
     return _scalar(kind.what, value, path)
+
+
+def _is_quantity(value: Any, path: str) -> bool:
+    """Whether a number stands where Kubernetes also takes `1` for `"1"`."""
+    return isinstance(value, int | float) and path.rpartition(".")[2] in _QUANTITIES
 
 
 def _scalar(name: str, value: Any, path: str) -> Any:

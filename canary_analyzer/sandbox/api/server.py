@@ -134,6 +134,8 @@ class ApiServer:
         target = paths.parse(request.path, self.cluster.registry)
         if request.method == "GET":
             return await self._read(request, target)
+        if target.resource.namespaced and not target.namespace:
+            raise method_not_allowed()
         if request.method == "DELETE":
             return self._delete(target, body, request.query)
         if request.method == "POST" and target.subresource in ("binding", "eviction"):

@@ -17,6 +17,7 @@ from canary_analyzer.sandbox.api.patches import json_patch, merge_patch, strateg
 from canary_analyzer.sandbox.api.reads import present, selection
 from canary_analyzer.sandbox.api.requests import Change, DeleteOptions, Target, WriteOptions
 from canary_analyzer.sandbox.api.rules import check_uid, timestamp
+from canary_analyzer.sandbox.api.validation import unknown_dry_run
 
 Document = dict[str, Any]
 
@@ -36,10 +37,10 @@ class Call:
         """Read the query and the client's name.
 
         Raises:
-            ApiError: 400 for a dryRun that is neither absent nor `All`.
+            ApiError: 422 for a dryRun that is neither absent nor `All`.
         """
         if query.get("dryRun", "") not in ("", "All"):
-            raise bad_request(f"dryRun: Unsupported value: {query['dryRun']!r}: supported values: 'All'")
+            raise unknown_dry_run(query["dryRun"])
         manager = query.get("fieldManager") or user_agent.partition("/")[0] or "unknown"
         options = WriteOptions(manager=manager, dry_run=query.get("dryRun") == "All")
         return cls(target=target, body=body, query=query, options=options, typing=Typing(query))
