@@ -7,7 +7,6 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
-
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import structlog
+
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.act import annotate
 from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, Conflict
@@ -15,6 +17,8 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.routing import Document
+
+log = structlog.get_logger()
 
 ECHO = (
     "the annotation image came back together with an older pod template (kubectl rollout undo?) and was taken away: "
@@ -83,6 +87,7 @@ def _refuse(cluster: Cluster, deployment: Document, reason: str, now: float) -> 
 
 def _end(cluster: Cluster, deployment: Document, notice: Notice, status: str | None = None) -> None:
     """Take the request away and say why; first the Event, so that a crash in between repeats it and loses nothing."""
+    log.warning("no canary was started", reason=notice.message)
     emit(cluster, deployment["metadata"], notice)
     changes: dict[str, str | None] = {annotations.IMAGE: None}
     if annotations.REQUEST in annotations.of(deployment):

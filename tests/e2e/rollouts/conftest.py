@@ -1,5 +1,6 @@
 """The service as a process of its own beside the sandbox, and the few things a user does to a Deployment."""
 
+import json
 import subprocess
 import sys
 import time
@@ -64,8 +65,16 @@ class Service:
     def start(self) -> None:
         places = ["--kubeconfig", self._addresses["kubeconfig"], "--prometheus-url", self._addresses["prometheus"]]
         command = [sys.executable, "-m", "canary_analyzer.cli", "serve", *places, "--config", self._config]
+        began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*command, "--http-port", "0"], stderr=log)
+        eventually(lambda: self._ready(began), "the service to be ready", patience=30)
+
+    def _ready(self, began: int) -> bool:
+        """Whether it says so, at the address that it logs first."""
+        lines = self.log.read_text()[began:].splitlines()
+        serving = next((line for line in map(json.loads, lines) if line["event"] == "serving"), None)
+        return serving is not None and requests.get(f"{serving['http']}/readyz", timeout=5).ok
 
     def kill(self) -> None:
         assert self._process is not None
