@@ -25,6 +25,7 @@ def make_run(**fields: object) -> Run:
         "name": "app-1",
         "namespace": "default",
         "deployment": "app",
+        "uid": "u-1",
         "service": "app",
         "canary": "app-canary",
         "canary_service": "app-canary",
@@ -46,7 +47,7 @@ def make_verdict(decision: Decision, reason: str = "because of the figures") -> 
 
 
 def make_workload(images: Mapping[str, str] = OLD, replicas: int = 3, **fields: object) -> Workload:
-    template = "old" if images == OLD else "new"
+    template = "old" if images["app"] == OLD["app"] else "new"
     whole = {
         "replicas": replicas,
         "updated": replicas,
@@ -80,6 +81,7 @@ class World:
             canary_pods=self.canary.replicas if self.canary else 0,
             canary_services=self.services,
             weight=self.weight,
+            reached=self.weight,
             routed=self.weight is not None,
         )
 

@@ -8,6 +8,7 @@ from canary_analyzer import routing
 from canary_analyzer.cluster.client import (
     AUTHORIZATION_POLICIES,
     DEPLOYMENTS,
+    DESTINATION_RULES,
     DISRUPTION_BUDGETS,
     NETWORK_POLICIES,
     PEER_AUTHENTICATIONS,
@@ -38,7 +39,8 @@ def surroundings(cluster: Cluster, deployment: Document) -> Surroundings:
     return Surroundings(
         workload=workload(deployment),
         services=cluster.list(SERVICES, namespace).items,
-        virtual_services=cluster.list(VIRTUAL_SERVICES, namespace).items,
+        virtual_services=_all(cluster, VIRTUAL_SERVICES, namespace),
+        destination_rules=_all(cluster, DESTINATION_RULES, namespace),
         neighbours=[document for kind in selecting for document in _all(cluster, kind, namespace)],
         deployments=frozenset(d["metadata"]["name"] for d in cluster.list(DEPLOYMENTS, namespace).items),
     )
@@ -52,9 +54,9 @@ def _all(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
 
 
 def observe(cluster: Cluster, run: Run) -> View | None:
-    """Read everything that the next decision about a run depends on; None where stable is gone."""
+    """Read everything that the next decision about a run depends on; None where stable is gone (or made anew)."""
     stable = cluster.find(DEPLOYMENTS, run.namespace, run.deployment)
-    if stable is None:
+    if stable is None or stable["metadata"]["uid"] != run.uid:
         return None
     canary = cluster.find(DEPLOYMENTS, run.namespace, run.canary)
     pods = cluster.list(PODS, run.namespace, f"{run.label[0]}={run.label[1]}").items
@@ -68,7 +70,8 @@ def observe(cluster: Cluster, run: Run) -> View | None:
         canary_trouble=trouble(pods),
         canary_unready=unready(pods),
         canary_services=cluster.find(SERVICES, run.namespace, run.canary_service) is not None,
-        weight=weight(routes, target(run), run.weight),
+        weight=weight(routes, target(run)),
+        reached=run.weight if at_weight(routes, target(run), run.weight) else None,
         routed=any(routing.canary_weight(route, target(run)) is not None for route in routes),
     )
 
@@ -84,17 +87,16 @@ def live_routes(cluster: Cluster, run: Run) -> list[Document]:
     return [route for route in found if route is not None]
 
 
-def weight(routes: Sequence[Document], between: routing.Target, wanted: int) -> int | None:
-    """Return the canary's weight where all routes agree on one, else None.
-
-    Beside foreign destinations a weight can only be met to the nearest point: routes that setting the wanted weight
-    would not change have the wanted weight.
-    """
-    present = [route for route in routes if routing.canary_weight(route, between) is not None]
-    if len(present) == len(routes) and all(routing.with_weight(r, between, wanted) == r for r in routes):
-        return wanted if routes else None
+def weight(routes: Sequence[Document], between: routing.Target) -> int | None:
+    """Return the canary's weight in percent where all routes agree on one, else None."""
     weights = {routing.canary_weight(route, between) for route in routes}
     return weights.pop() if len(weights) == 1 else None
+
+
+def at_weight(routes: Sequence[Document], between: routing.Target, wanted: int) -> bool:
+    """Return whether the canary is in all routes and setting the wanted weight would change none of them."""
+    placed = all(routing.canary_weight(route, between) is not None for route in routes)
+    return bool(routes) and placed and all(routing.with_weight(each, between, wanted) == each for each in routes)
 
 
 def workload(deployment: Document) -> Workload:

@@ -23,6 +23,9 @@ STATUS = PREFIX + "status"
 
 KNOWN = frozenset({IMAGE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
 STRATEGIES = ("canary",)
+CONFIG_LENGTH = 10_000
+"""Characters of YAML that are read from an annotation; a whole policy has about a thousand."""
+REASON_LENGTH = 1000
 DEFAULT_PROFILE = "standard"
 
 
@@ -114,9 +117,13 @@ def _policy(
     if name not in profiles:
         found.append(f"annotation {PROFILE} = {name!r}: there is no such profile; there is {', '.join(profiles)}")
         return None
+    text = annotations.get(CONFIG, "")
+    if len(text) > CONFIG_LENGTH:
+        found.append(f"annotation {CONFIG}: it has {len(text)} characters; at most {CONFIG_LENGTH} are read")
+        return None
     try:
-        fields = yaml.safe_load(annotations.get(CONFIG, "")) or {}
-    except yaml.YAMLError as error:
+        fields = yaml.load(text, Loader=_PlainLoader) or {}  # noqa: S506  (a SafeLoader that refuses aliases)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         found.append(f"annotation {CONFIG}: it is not YAML: {' '.join(str(error).split())}")
         return None
     if not isinstance(fields, dict):
@@ -129,9 +136,18 @@ def _policy(
         return None
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, by which a few lines could become gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not accepted: write the value out")
+        return super().compose_node(parent, index)
+
+
 def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str) -> str:
     """Return the one line of JSON that users read in the annotation `status`."""
-    fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason}
+    fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason[:REASON_LENGTH]}
     return json.dumps(fields, ensure_ascii=False)
 
 

@@ -1,19 +1,35 @@
 """What a run does next: old run and what was seen in, new run and the writes it wants out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from canary_analyzer.analysis import Decision as Judgement
+from canary_analyzer.analysis import MetricState, Verdict
 from canary_analyzer.rollout.actions import Action
 from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.run import Run, Window
-from canary_analyzer.rollout.stages import ANALYSE, PROGRAMS, Situation, Stage, stage_after, stage_of
+from canary_analyzer.rollout.stages import (
+    ANALYSE,
+    DRAIN,
+    PROGRAMS,
+    Situation,
+    Stage,
+    stable_patched,
+    stage_after,
+    stage_of,
+    weight_set,
+)
 
 MOST_REVERTS = 3
 """So often our weights are put back again before we take somebody else's edits for an intention."""
 
 ABORTABLE = RAMPING | {Phase.STARTING}
 """Later, stable already carries the new image and what is left is to tidy up."""
+
+
+Rule = Callable[[Situation], str | None]
+"""A reason to abort, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +73,9 @@ def interrupted(s: Situation) -> Run:
     """Return the run after whatever stops or holds it now; unchanged where nothing does."""
     if (reason := abort_reason(s)) is not None:
         return _abort(s, reason)
+    if not stage_of(s.run).given(s):
+        undone = s.run.noting(f"somebody else edited the route at stage {s.run.stage}: draining again", s.now)
+        return _enter(undone, DRAIN, s.now)
     if s.run.phase in (Phase.ANALYSING, Phase.HOLDING):
         return _reverted(_with(s, _held(s)))
     if s.run.phase is Phase.AWAITING_APPROVAL and s.view.wishes.approve == s.run.name:
@@ -66,11 +85,12 @@ def interrupted(s: Situation) -> Run:
 
 def abort_reason(s: Situation) -> str | None:
     """Return why the run must be aborted now, or None."""
-    if s.run.phase is Phase.PROMOTING:
-        return _promotion_failure(s)
-    if s.run.phase not in ABORTABLE:
+    if s.run.phase in ABORTABLE:
+        rules: tuple[Rule, ...] = (_withdrawn, _stable_changed, _canary_broken, _judged_bad, _late, _overdue)
+    elif s.run.phase is Phase.PROMOTING and s.run.weight > 0:  # not yet drained
+        rules = (_withdrawn, _promotion_undone, _canary_broken, _promotion_stuck, _late)
+    else:
         return None
-    rules = (_withdrawn, _stable_changed, _canary_broken, _judged_bad, _overdue)
     return next((reason for rule in rules if (reason := rule(s)) is not None), None)
 
 
@@ -96,7 +116,7 @@ def _stable_changed(s: Situation) -> str | None:
 def _canary_broken(s: Situation) -> str | None:
     if s.view.canary_trouble:
         return f"the canary's pods cannot serve: {s.view.canary_trouble}"
-    if s.view.canary is None and s.run.phase in RAMPING:
+    if s.view.canary is None and s.run.phase is not Phase.STARTING:
         return f"the canary Deployment {s.run.canary} was deleted by somebody else"
     return None
 
@@ -107,19 +127,22 @@ def _judged_bad(s: Situation) -> str | None:
 
 
 def _overdue(s: Situation) -> str | None:
-    if (late := _late(s)) is not None:
-        return late
-    waits_for_people = s.view.wishes.hold or s.run.phase is Phase.AWAITING_APPROVAL
-    if not waits_for_people and s.now - s.run.started > s.run.policy.deadline_seconds:
+    waits_for_people = s.run.held_since is not None or s.run.phase is Phase.AWAITING_APPROVAL
+    if not waits_for_people and s.now - s.run.started - s.run.held_seconds > s.run.policy.deadline_seconds:
         return f"no verdict within {s.run.policy.deadline_seconds:.0f} s, traffic goes back: {_undecided_because(s)}"
     return None
 
 
-def _promotion_failure(s: Situation) -> str | None:
-    waiting = s.run.stage == "await stable" and not s.view.stable.settled
-    if waiting and s.view.stable.failure:
-        return f"{s.run.deployment} could not roll out the promoted version: {s.view.stable.failure}"
-    return _late(s)
+def _promotion_undone(s: Situation) -> str | None:
+    if s.run.stage == "patch stable" or stable_patched(s):
+        return None
+    return f"somebody else changed the image of {s.run.deployment} while it was rolling out the promoted version"
+
+
+def _promotion_stuck(s: Situation) -> str | None:
+    if s.run.stage != "await stable" or s.view.stable.settled or not s.view.stable.failure:
+        return None
+    return f"{s.run.deployment} could not roll out the promoted version: {s.view.stable.failure}"
 
 
 def _late(s: Situation) -> str | None:
@@ -138,12 +161,12 @@ def _undecided_because(s: Situation) -> str:
 
 def _held(s: Situation) -> Run:
     """Freeze the ramp while a user or missing metrics ask for it."""
-    because = _hold_reason(s)
+    run, because = s.run.held(s.view.wishes.hold, s.now), _hold_reason(s)
     if because is None:
-        return s.run.on(Event.RESUME, "going on", s.now) if s.run.phase is Phase.HOLDING else s.run
-    if s.run.phase is Phase.HOLDING:
-        return s.run
-    return s.run.on(Event.HOLD, f"holding at {s.view.weight or 0} %: {because}", s.now)
+        return run.on(Event.RESUME, "going on", s.now) if run.phase is Phase.HOLDING else run
+    if run.phase is Phase.HOLDING:
+        return run
+    return run.on(Event.HOLD, f"holding at {s.view.weight or 0} %: {because}", s.now)
 
 
 def _hold_reason(s: Situation) -> str | None:
@@ -156,7 +179,7 @@ def _hold_reason(s: Situation) -> str | None:
 
 def _reverted(s: Situation) -> Run:
     """Put a weight that somebody else changed back, a few times; then take the hint."""
-    if s.run.stage not in ("settle weight", ANALYSE.name) or s.view.weight == s.run.weight:
+    if s.run.stage not in ("settle weight", ANALYSE.name) or weight_set(s):
         return s.run
     if s.run.reverts >= MOST_REVERTS:
         return _abort(
@@ -202,7 +225,7 @@ def _enter(run: Run, stage: Stage, now: float) -> Run:
 def _after_program(s: Situation) -> Run:
     if s.run.phase is Phase.STARTING:
         routed = s.run.on(Event.ROUTED, "the canary is in the route at 0 %", s.now)
-        return _enter(routed, PROGRAMS[Phase.ANALYSING][0], s.now)
+        return _held(_with(s, _enter(routed, PROGRAMS[Phase.ANALYSING][0], s.now)))
     return s.run.on(Event.FINISH, s.run.reason, s.now)
 
 
@@ -219,7 +242,7 @@ def _after_step(s: Situation) -> Run:
 
 def _after_ramp(s: Situation) -> Run:
     verdict = s.evidence.verdict
-    if verdict is None or verdict.decision is Judgement.INCONCLUSIVE:
+    if verdict is None or verdict.decision is Judgement.INCONCLUSIVE or _blind(verdict):
         return s.run  # too little data never promotes: the deadline sends traffic back
     if verdict.decision is Judgement.HEALTHY:
         return _passed(s, verdict.reason)
@@ -229,12 +252,19 @@ def _after_ramp(s: Situation) -> Run:
         case OnInconclusive.ABORT:
             return _abort(s, f"undecided at the end of the ramp, and the policy says abort: {verdict.reason}")
         case OnInconclusive.HOLD:
-            return s.run
+            return _ask(s, f"undecided at the end of the ramp: {verdict.reason}")
+
+
+def _blind(verdict: Verdict) -> bool:
+    """Whether some metric has no data at all: what nobody has looked at is not shown to be good."""
+    return any(metric.state is MetricState.NO_DATA for metric in verdict.metrics)
 
 
 def _passed(s: Situation, reason: str) -> Run:
-    if not s.run.policy.approve_before_promotion:
-        return _promote(s, reason)
+    return _ask(s, reason) if s.run.policy.approve_before_promotion else _promote(s, reason)
+
+
+def _ask(s: Situation, reason: str) -> Run:
     asked = s.run.on(Event.ASK_APPROVAL, f"waiting for approval (annotation approve: {s.run.name}); {reason}", s.now)
     return asked.model_copy(update={"verdict": _verdict(s)})
 

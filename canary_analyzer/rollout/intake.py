@@ -41,7 +41,7 @@ def assess(before: Seen | None, now: Seen, ended: Sequence[Run]) -> Intent:
     """Tell a wish from an echo.
 
     Args:
-        before: how the Deployment looked when last seen; None where nobody watched.
+        before: how the Deployment looked before it got its trigger; None where nobody watched.
         now: how it looks.
         ended: its ended runs, oldest first.
     """
@@ -52,9 +52,9 @@ def assess(before: Seen | None, now: Seen, ended: Sequence[Run]) -> Intent:
     if before is not None:
         template_came_along = before.image != now.image and before.template != now.template
         return Intent.ECHO if template_came_along else Intent.START
-    return Intent.ECHO if ended and _undone(ended[-1], now) else Intent.START
+    return Intent.ECHO if any(_undone(run, now) for run in ended) else Intent.START
 
 
-def _undone(last: Run, now: Seen) -> bool:
-    """Whether the last run promoted this very image from the template that is back now."""
-    return last.phase is Phase.SUCCEEDED and last.trigger == now.image and last.stable_template == now.template
+def _undone(run: Run, now: Seen) -> bool:
+    """Whether the run promoted this very image from the template that is back now."""
+    return run.phase is Phase.SUCCEEDED and run.trigger == now.image and run.stable_template == now.template

@@ -29,6 +29,7 @@ class Surroundings:
     workload: Workload
     services: Sequence[Document]
     virtual_services: Sequence[Document]
+    destination_rules: Sequence[Document]
     neighbours: Sequence[Document]
     """Policies and budgets that select pods by label: the canary must not slip out of them, nor into them."""
     deployments: frozenset[str]
@@ -64,8 +65,9 @@ def plan(
     canary = sibling.sibling_name(deployment["metadata"]["name"])
     if canary in around.deployments:
         objections.append(f"a Deployment {canary} exists already; delete or rename it")
-    if routes is not None and any(s["metadata"]["name"] == routes.target.canary for s in around.services):
-        objections.append(f"a Service {routes.target.canary} exists already; delete or rename it")
+    if routes is not None:
+        objections += _taken("Service", around.services, routes.target.canary)
+        objections += _taken("DestinationRule", around.destination_rules, routes.target.canary)
     if objections or request is None or routes is None or label is None:
         raise Refused(objections)
     found = annotations.of(deployment)
@@ -87,6 +89,11 @@ def plan(
         policy=request.policy,
         started=now,
     )
+
+
+def _taken(kind: str, documents: Sequence[Document], name: str) -> list[str]:
+    exists = any(document["metadata"]["name"] == name for document in documents)
+    return [f"a {kind} {name} exists already; delete or rename it"] if exists else []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,10 @@ class Run(Value):
     """The weight we want the canary to have now, in percent; the VirtualService says what it has."""
     stable_patched: bool = False
     """Whether promotion has begun to write to stable."""
+    held_since: float | None = None
+    """Since when a user holds the run; None while nobody does."""
+    held_seconds: float = 0.0
+    """How long users have held it before; their time is not the run's."""
     reverts: int = 0
     """How often somebody else put our weights back."""
     windows: tuple[Window, ...] = ()
@@ -88,6 +92,15 @@ class Run(Value):
         """Return the run at another stage, its clock started anew, its open window of samples closed."""
         closed = tuple(w if w.until is not None else Window(since=w.since, until=now) for w in self.windows)
         return self.model_copy(update={"stage": stage, "stage_since": now, "windows": closed})
+
+    def held(self, wanted: bool, now: float) -> Self:
+        """Return the run held by a user, or let go."""
+        if wanted is (self.held_since is not None):
+            return self
+        if self.held_since is None:
+            return self.model_copy(update={"held_since": now})
+        seconds = self.held_seconds + now - self.held_since
+        return self.model_copy(update={"held_since": None, "held_seconds": seconds})
 
     def on(self, event: Event, reason: str, now: float) -> Self:
         """Return the run after an event, the story extended."""

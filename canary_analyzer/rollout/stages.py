@@ -56,7 +56,8 @@ class Stage:
     """One step of a phase.
 
     `weight`, where given, is the canary weight that the run wants from this stage on; `limit` is the longest stay in
-    seconds, after which the run is aborted because `late`.
+    seconds, after which the run is aborted because `late`. `given` is what an earlier stage reached and this one relies
+    on: where somebody else undid it on the way out, the run goes back to draining.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Stage:
     weight: Callable[[Run], int] | None = None
     limit: Callable[[Run], float] | None = None
     late: Callable[[Situation], str] = lambda _: ""
+    given: Callable[[Situation], bool] = _always
 
 
 # Goals -----------------------------------------------------------------------------------------------------------
@@ -91,43 +93,54 @@ def _available(s: Situation) -> bool:
     return s.view.canary is not None and s.view.canary.settled
 
 
-def _weight_set(s: Situation) -> bool:
-    return s.view.weight == s.run.weight
+def weight_set(s: Situation) -> bool:
+    """Whether the live routes have the weight that the run wants."""
+    return s.view.reached == s.run.weight
 
 
 def _settled(s: Situation) -> bool:
     """The settle time is over and the observed share of requests agrees with the weight."""
-    if s.elapsed < s.run.policy.settle_seconds:
+    policy, share = s.run.policy, s.evidence.share
+    if s.elapsed < policy.settle_seconds:
         return False
-    if s.evidence.share is not None:
-        return s.evidence.share.agrees_with(s.run.weight)
-    # While the canary is judged, an unknown data plane holds the run; on the way in and out it must not wait for ever.
-    return s.run.phase not in RAMPING and s.elapsed >= SETTLE_LIMIT * s.run.policy.settle_seconds
+    if share is not None and share.agrees_with(s.view.weight or 0):
+        return True
+    # While the canary is judged, a data plane that does not follow holds the run; elsewhere nothing waits for ever.
+    limit = SETTLE_LIMIT * policy.settle_seconds if share is None else policy.promote_seconds
+    return s.run.phase not in RAMPING and s.elapsed >= limit
+
+
+def _paused(s: Situation) -> bool:
+    return s.elapsed >= s.run.policy.settle_seconds
 
 
 def _drained(s: Situation) -> bool:
     return s.view.weight == 0 or not s.view.routed
 
 
-def _runs_canary_images(s: Situation) -> list[bool]:
-    return [s.view.stable.images.get(container) == image for container, image in s.run.images.items()]
+def _runs_new_images(s: Situation) -> list[bool]:
+    new = {name: image for name, image in s.run.images.items() if s.run.stable_images[name] != image}
+    return [s.view.stable.images.get(name) == image for name, image in new.items()]
 
 
-def _stable_patched(s: Situation) -> bool:
-    return all(_runs_canary_images(s))
+def stable_patched(s: Situation) -> bool:
+    """Whether stable's template has every new image."""
+    return all(_runs_new_images(s))
 
 
 def _stable_restored(s: Situation) -> bool:
-    return not s.run.stable_patched or not any(_runs_canary_images(s))
+    return not s.run.stable_patched or not any(_runs_new_images(s))
 
 
 def _stable_available(s: Situation) -> bool:
-    return s.view.stable.settled
+    return stable_patched(s) and s.view.stable.settled
 
 
 def _stable_recovered(s: Situation) -> bool:
-    # A stable Deployment that we never touched is no reason to keep users on a bad canary.
-    return not s.run.stable_patched or s.view.stable.settled
+    # The canary goes on serving while stable recovers, if it can. A stable that we never touched, and a canary that
+    # cannot serve, are no reason to keep users on the canary.
+    serving = s.view.canary is not None and s.view.canary.available > 0
+    return not s.run.stable_patched or s.view.stable.settled or not serving
 
 
 def _off_route(s: Situation) -> bool:
@@ -149,6 +162,10 @@ def _closed(s: Situation) -> bool:
 # What to say when a goal is not reached in time ---------------------------------------------------------------------
 
 
+def _uncreated(s: Situation) -> str:
+    return f"Deployment and Service {s.run.canary} could not be created: {s.view.write_trouble}"
+
+
 def _unavailable(s: Situation) -> str:
     return f"the canary's pods did not become Available: {s.view.canary_unready}"
 
@@ -160,22 +177,20 @@ def _unrouted(s: Situation) -> str:
 # Programs --------------------------------------------------------------------------------------------------------
 
 
-def _settle(name: str) -> Stage:
-    return Stage(name=name, done=_settled)
-
-
 def _start_limit(run: Run) -> float:
     return run.policy.start_seconds
 
 
+DRAIN = Stage(name="drain canary", done=_drained, action=lambda _: SetWeight(weight=0), weight=lambda _: 0)
+
 _LEAVING = (
-    Stage(name="drain canary", done=_drained, action=lambda _: SetWeight(weight=0), weight=lambda _: 0),
-    _settle("settle drained"),
-    Stage(name="restore route", done=_off_route, action=lambda _: RestoreRoutes()),
-    _settle("settle restored"),
-    Stage(name="delete canary", done=_deleted, action=lambda _: DeleteCanary()),
-    Stage(name="delete services", done=_services_deleted, action=lambda _: DeleteCanaryServices()),
-    Stage(name="close request", done=_closed, action=lambda _: CloseRequest()),
+    DRAIN,
+    Stage(name="settle drained", done=_settled, given=_drained),
+    Stage(name="restore route", done=_off_route, action=lambda _: RestoreRoutes(), given=_drained),
+    Stage(name="settle restored", done=_settled, given=_off_route),
+    Stage(name="delete canary", done=_deleted, action=lambda _: DeleteCanary(), given=_off_route),
+    Stage(name="delete services", done=_services_deleted, action=lambda _: DeleteCanaryServices(), given=_off_route),
+    Stage(name="close request", done=_closed, action=lambda _: CloseRequest(), given=_off_route),
 )
 """The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
 
@@ -185,17 +200,17 @@ STARTING = (
         done=_created,
         action=lambda s: CreateCanary(replicas=_replicas(s)),
         limit=_start_limit,
-        late=lambda s: f"Deployment and Service {s.run.canary} could not be created",
+        late=_uncreated,
     ),
     Stage(name="await canary", done=_available, limit=_start_limit, late=_unavailable),
     Stage(
         name="route canary",
-        done=_weight_set,
+        done=weight_set,
         action=lambda _: SetWeight(weight=0),
         limit=_start_limit,
         late=_unrouted,
     ),
-    _settle("settle route"),
+    Stage(name="settle route", done=_settled),
 )
 
 ANALYSE = Stage(name="analyse", done=_always)
@@ -206,25 +221,32 @@ STEP = (
     Stage(name="await scaled canary", done=_available, limit=_start_limit, late=_unavailable),
     Stage(
         name="shift weight",
-        done=_weight_set,
+        done=weight_set,
         action=lambda s: SetWeight(weight=s.run.weight),
         weight=lambda run: run.ramp_step.weight,
         limit=_start_limit,
         late=_unrouted,
     ),
-    _settle("settle weight"),
+    Stage(name="settle weight", done=_settled),
     ANALYSE,
 )
 
 PROMOTING = (
-    Stage(name="patch stable", done=_stable_patched, action=lambda s: PatchStable(images=s.run.images)),
+    Stage(
+        name="patch stable",
+        done=stable_patched,
+        action=lambda s: PatchStable(images=s.run.images),
+        limit=lambda run: run.policy.promote_seconds,
+        late=lambda s: f"{s.run.deployment} could not be given the new image: {s.view.write_trouble}",
+    ),
     Stage(
         name="await stable",
         done=_stable_available,
         limit=lambda run: run.policy.promote_seconds,
         late=lambda s: f"{s.run.deployment} did not roll out the promoted version",
     ),
-    Stage(name="settle stable", done=_settled),
+    # Time alone: until the drain it does not matter how many requests the canary still takes.
+    Stage(name="settle stable", done=_paused),
     *_LEAVING,
 )
 

@@ -62,9 +62,16 @@ class View:
     canary_services: bool = False
     """The canary's Service exists."""
     weight: int | None = None
-    """The canary's weight in the live routes, in percent; None where it is not in them (or not in all of them)."""
+    """The canary's weight in the live routes, in percent; None where it is not in them, or they disagree."""
+    reached: int | None = None
+    """The weight the run wanted before this pass, where the routes are as setting it makes them; else None.
+
+    Beside foreign destinations a weight can only be met to the nearest point, so this is not always `weight`.
+    """
     routed: bool = False
     """Some live route names the canary."""
+    write_trouble: str = ""
+    """Why the write of the pass before failed, in the API server's words; empty where it did not."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canary_analyzer.cluster.observe import trouble, unready, weight, wishes, workload
+from canary_analyzer.cluster.observe import at_weight, trouble, unready, weight, wishes, workload
 from canary_analyzer.rollout.annotations import APPROVE, HOLD, IMAGE, STATUS, status_line
 from canary_analyzer.routing import Target, with_weight
 
@@ -84,14 +84,16 @@ def virtual_service(*weights):
 
 def test_a_weight_that_foreign_shares_round_counts_as_reached():
     route = with_weight(virtual_service(30, 70), TARGET, 5)
-    assert weight([route], TARGET, 5) == 5
+    assert at_weight([route], TARGET, 5)
+    assert weight([route], TARGET) == 7
 
 
-def test_routes_that_disagree_have_no_weight():
+def test_routes_that_disagree_or_lack_the_canary_are_at_no_weight():
     one, two = with_weight(virtual_service(100), TARGET, 10), with_weight(virtual_service(100), TARGET, 25)
-    assert weight([one, two], TARGET, 10) is None
-    assert weight([virtual_service(100)], TARGET, 0) is None
-    assert weight([], TARGET, 0) is None
+    assert weight([one, two], TARGET) is None
+    assert not at_weight([one, two], TARGET, 10)
+    assert not at_weight([virtual_service(100)], TARGET, 0)
+    assert not at_weight([], TARGET, 0)
 
 
 def test_the_run_is_closed_only_by_its_own_final_status(run):

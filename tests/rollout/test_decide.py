@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from canary_analyzer.analysis import Decision
+from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
 from canary_analyzer.rollout.decide import MOST_REVERTS, begin, decide
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import OnInconclusive
@@ -84,9 +84,9 @@ def test_a_process_killed_at_any_write_finishes_the_same_way(run, make, verdict,
         world, alive = make.world(verdict=make.verdict(verdict)), run
         writes = 0
         for now in range(1, 400):
-            decision = one_pass(alive, world, float(now))
             if alive.ended:
                 break
+            decision = one_pass(alive, world, float(now))
             crashed = decision.action is not None and writes == crash
             writes += decision.action is not None
             if not crashed or recorded:
@@ -189,7 +189,7 @@ AFTER_THE_RAMP = {
     "healthy": (Decision.HEALTHY, OnInconclusive.ABORT, Phase.SUCCEEDED),
     "undecided, promote": (Decision.CONTINUE, OnInconclusive.PROMOTE, Phase.SUCCEEDED),
     "undecided, abort": (Decision.CONTINUE, OnInconclusive.ABORT, Phase.ABORTED),
-    "undecided, hold": (Decision.CONTINUE, OnInconclusive.HOLD, Phase.ANALYSING),
+    "undecided, hold": (Decision.CONTINUE, OnInconclusive.HOLD, Phase.AWAITING_APPROVAL),
     "thin data is never promoted": (Decision.INCONCLUSIVE, OnInconclusive.PROMOTE, Phase.ANALYSING),
     "no data is never promoted": (None, OnInconclusive.PROMOTE, Phase.ANALYSING),
 }
@@ -259,6 +259,103 @@ def test_a_stable_that_cannot_roll_out_gets_its_old_template_back_before_the_can
     assert "quota" in ended.reason
     assert world.log[4:] == ["PatchStable", "PatchStable", *LEFT]
     assert world.stable.images == {"app": "app:v1"}
+
+
+def test_a_metric_without_data_is_never_promoted(run, world, make):
+    blind = MetricVerdict(
+        name="latency_p99",
+        state=MetricState.NO_DATA,
+        effect=0.0,
+        low=0.0,
+        high=0.0,
+        evidence_against=0.0,
+        evidence_for=0.0,
+        n_canary=0,
+        n_baseline=0,
+        reason="no histogram",
+    )
+    world.verdict = replace(make.verdict(Decision.CONTINUE), metrics=(blind,))
+    assert drive(run, world).phase is Phase.ANALYSING
+
+
+def test_a_route_that_somebody_puts_back_on_the_way_out_is_drained_again_before_any_pod_goes(run, world, make):
+    world.verdict = make.verdict(Decision.HEALTHY)
+    edited = []
+
+    def edit(run, world, now):
+        if run.stage == "settle restored" and not edited:
+            edited.append(now)
+            world.weight = 25
+            world.log.clear()
+
+    assert drive(run, world, each=edit).phase is Phase.SUCCEEDED
+    assert world.log == ["SetWeight 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
+
+
+def test_weights_that_somebody_takes_away_during_promotion_do_not_hold_it_up(run, world, make):
+    world.verdict = make.verdict(Decision.HEALTHY)
+
+    def revert(run, world, now):
+        if run.phase is Phase.PROMOTING and run.stage == "settle stable":
+            world.weight = 0
+
+    assert drive(run, world, each=revert).phase is Phase.SUCCEEDED
+
+
+def test_a_promotion_that_somebody_undoes_is_no_success(run, world, make):
+    world.verdict = make.verdict(Decision.HEALTHY)
+
+    def undo(run, world, now):
+        if run.phase is Phase.PROMOTING and run.stage == "settle stable":
+            world.stable = make.workload({"app": "app:v1"})
+
+    ended = drive(run, world, each=undo)
+    assert (ended.phase, world.canary, world.weight) == (Phase.ABORTED, None, None)
+    assert "somebody else changed the image" in ended.reason
+
+
+def test_a_promotion_is_aborted_when_its_canary_breaks_and_traffic_does_not_wait_for_stable(run, world, make):
+    world.verdict = make.verdict(Decision.HEALTHY)
+
+    run, now = drive_to(run, world, "patch stable", Phase.PROMOTING)
+    world.stable = make.workload({"app": "app:v2"}, available=2)
+    world.canary = None
+    aborted = one_pass(run, world, now + 1)
+    assert aborted.run.phase is Phase.ABORTING
+    world.obey(aborted.action)
+    world.stable = make.workload({"app": "app:v1"}, available=2)
+    assert type(one_pass(aborted.run, world, now + 2).action).__name__ == "SetWeight"
+
+
+def test_only_the_containers_whose_image_changes_tell_whether_stable_is_restored(make):
+    both, old = {"app": "app:v2", "proxy": "proxy:1"}, {"app": "app:v1", "proxy": "proxy:1"}
+    world = make.world(stable=make.workload(old), verdict=make.verdict(Decision.HEALTHY))
+    run = begin(make.run(images=both, stable_images=old, stable_template=world.stable.template), now=0.0)
+
+    def break_stable(run, world, now):
+        if run.phase is Phase.PROMOTING and world.stable.images == both:
+            world.stable = replace(world.stable, available=2, failure="ProgressDeadlineExceeded: quota")
+
+    assert drive(run, world, each=break_stable).phase is Phase.ABORTED
+    assert world.stable.images == old
+
+
+def test_the_time_that_a_user_holds_a_run_is_not_counted_against_its_deadline(make):
+    world = make.world(verdict=make.verdict(Decision.CONTINUE))
+    run = begin(make.run(policy=make.policy(deadline_seconds=100)), now=0.0)
+    run, now = drive_to(run, world, "analyse")
+    world.wishes = Wishes(trigger="app:v2", hold=True)
+    run = one_pass(run, world, now + 1).run
+    world.wishes = Wishes(trigger="app:v2")
+    resumed = one_pass(run, world, now + 1000).run
+    assert resumed.phase is Phase.ANALYSING
+    assert one_pass(resumed, world, now + 1100).run.phase is Phase.ABORTING
+
+
+def test_a_hold_that_was_set_from_the_start_keeps_the_canary_at_zero(run, world):
+    world.wishes = Wishes(trigger="app:v2", hold=True)
+    held = drive(run, world, until=60)
+    assert (held.phase, world.weight) == (Phase.HOLDING, 0)
 
 
 SHARES = {

@@ -42,6 +42,7 @@ def around(make):
             "workload": make.workload(),
             "services": [SERVICE],
             "virtual_services": [virtual_service()],
+            "destination_rules": [],
             "neighbours": [],
             "deployments": frozenset({"app"}),
             **fields,
@@ -99,6 +100,11 @@ REFUSALS = {
         DEPLOYMENT,
         {"services": [SERVICE, {"metadata": {"name": "app-canary", "namespace": "default"}, "spec": {}}]},
         "Service app-canary exists",
+    ),
+    "name taken by a DestinationRule": (
+        DEPLOYMENT,
+        {"destination_rules": [{"metadata": {"name": "app-canary", "namespace": "default"}, "spec": {}}]},
+        "DestinationRule app-canary exists",
     ),
 }
 
