@@ -9,6 +9,7 @@ from canary_analyzer import routing
 from canary_analyzer.cluster.client import (
     DEPLOYMENTS,
     DESTINATION_RULES,
+    MANAGER,
     SERVICES,
     VIRTUAL_SERVICES,
     Cluster,
@@ -50,13 +51,15 @@ def act(cluster: Cluster, action: actions.Action, subject: Subject) -> None:
             edit_routes(cluster, run, lambda live: routing.with_weight(live, target(run), weight))
         case actions.RestoreRoutes():
             edit_routes(cluster, run, lambda live: _restored(live, subject))
+            # A last write of its own: one that changed fields would make us their owner again.
+            edit_routes(cluster, run, lambda live: routing.disowned(live, MANAGER))
         case actions.PatchStable(images=images):
             patch_stable(cluster, run, dict(images))
         case actions.DeleteCanary():
-            cluster.delete(DEPLOYMENTS, run.namespace, run.canary)
+            _delete(cluster, DEPLOYMENTS, run, run.canary)
         case actions.DeleteCanaryServices():
-            cluster.delete(DESTINATION_RULES, run.namespace, run.canary_service)
-            cluster.delete(SERVICES, run.namespace, run.canary_service)
+            _delete(cluster, DESTINATION_RULES, run, run.canary_service)
+            _delete(cluster, SERVICES, run, run.canary_service)
         case actions.CloseRequest():
             close_request(cluster, run)
 
@@ -66,13 +69,13 @@ def create_canary(cluster: Cluster, run: Run, replicas: int) -> None:
     stable = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
     label = sibling.LabelChange(key=run.label[0], value=run.label[1])
     service = cluster.get(SERVICES, run.namespace, run.service)
-    _create(cluster, SERVICES, sibling.canary_service(service, label, run.canary_service, stable))
+    _create(cluster, SERVICES, run, sibling.canary_service(service, label, run.canary_service, stable))
     rules = cluster.list(DESTINATION_RULES, run.namespace).items
     rule = routing.canary_destination_rule(rules, target(run))
     if rule is not None:
         rule["metadata"]["ownerReferences"] = [sibling.owner_reference(stable)]
-        _create(cluster, DESTINATION_RULES, rule)
-    _create(cluster, DEPLOYMENTS, sibling.canary_deployment(stable, run.images, label, replicas))
+        _create(cluster, DESTINATION_RULES, run, rule)
+    _create(cluster, DEPLOYMENTS, run, sibling.canary_deployment(stable, run.images, label, replicas))
 
 
 def abandon(cluster: Cluster, subject: Subject) -> None:
@@ -160,8 +163,21 @@ def _retried(write: Callable[[], None]) -> None:
     write()
 
 
-def _create(cluster: Cluster, kind: Kind, document: Document) -> None:
+def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:
     try:
         cluster.create(kind, document)
     except Conflict:
-        return  # an earlier pass made it
+        # An earlier pass made it, or somebody else has the name: theirs is not ours to use.
+        if not _ours(cluster.find(kind, run.namespace, document["metadata"]["name"]), run):
+            raise
+
+
+def _delete(cluster: Cluster, kind: Kind, run: Run, name: str) -> None:
+    if _ours(cluster.find(kind, run.namespace, name), run):
+        cluster.delete(kind, run.namespace, name)
+
+
+def _ours(document: Document | None, run: Run) -> bool:
+    """Whether a document was made for this run's Deployment."""
+    owners = document["metadata"].get("ownerReferences", []) if document is not None else []
+    return any(owner["uid"] == run.uid for owner in owners)

@@ -21,6 +21,10 @@ TIMEOUT = (5.0, 15.0)
 WATCH_SECONDS = 240
 """The server ends a watch after so long; a network that was cut silently is noticed no later."""
 
+MANAGER = "canary-analyzer"
+"""The name that our writes have in managedFields."""
+WRITES = frozenset({"POST", "PATCH"})
+
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
@@ -147,7 +151,8 @@ class Cluster:
         """Apply a JSON Patch.
 
         Raises:
-            Conflict: a `test` failed (the API server answers 422 to that) or somebody else wrote in between.
+            Conflict: somebody else wrote in between; a `test` that fails is answered with 422, and so is what admission
+                refuses: whoever tries again must not do so for ever.
         """
         try:
             return self._call(
@@ -191,15 +196,18 @@ class Cluster:
 
     def _call(self, request: "_Request") -> Document:
         response = self._send(request, TIMEOUT)
-        response.read()
-        document: Document = json.loads(response.data)
+        try:
+            response.read()
+            document: Document = json.loads(response.data)
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise ClusterError(f"{request.method} {request.path}: the answer broke off: {error}") from error
         return document
 
     def _send(self, request: "_Request", timeout: tuple[float, float]) -> Any:
         serialized = self._api.param_serialize(
             request.method,
             request.path,
-            query_params=list(request.query),
+            query_params=[*request.query, *([("fieldManager", MANAGER)] if request.method in WRITES else [])],
             header_params={"Accept": "application/json", "Content-Type": request.content_type},
             body=request.body,
             auth_settings=["BearerToken"],

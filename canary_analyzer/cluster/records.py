@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, NotFound
 from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.sibling import owner_reference
@@ -49,19 +49,20 @@ def active(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
     return tuple(record for document in found if (record := _readable(document)) is not None)
 
 
-def create(cluster: Cluster, run: Run, deployment: Document, routes: Sequence[Document]) -> Record:
+def create(cluster: Cluster, run: Run, routes: Sequence[Document]) -> Record:
     """Write a new run's record.
 
     Raises:
         Conflict: a run of this number exists; somebody else consumed the trigger.
     """
     document = _document(run, routes)
-    document["metadata"]["ownerReferences"] = [owner_reference(deployment)]
+    stable = {"metadata": {"name": run.deployment, "uid": run.uid}}
+    document["metadata"]["ownerReferences"] = [owner_reference(stable)]
     return _parse(cluster.create(CONFIGMAPS, document))
 
 
 def save(cluster: Cluster, record: Record) -> Record:
-    """Write the run into its record and return the record as it stands.
+    """Write the run into its record and return the record as it stands; one that somebody deleted is made anew.
 
     Raises:
         Conflict: somebody else wrote it in between.
@@ -72,7 +73,10 @@ def save(cluster: Cluster, record: Record) -> Record:
         "data": {RUN_KEY: document["data"][RUN_KEY]},
     }
     name = document["metadata"]["name"]
-    saved = cluster.merge(CONFIGMAPS, record.run.namespace, name, patch)
+    try:
+        saved = cluster.merge(CONFIGMAPS, record.run.namespace, name, patch)
+    except NotFound:
+        return create(cluster, record.run, record.routes)
     return replace(record, version=saved["metadata"]["resourceVersion"])
 
 
@@ -118,8 +122,20 @@ def _document(run: Run, routes: Sequence[Document]) -> Document:
 
 
 def _parse(document: Document) -> Record:
+    """Return the record.
+
+    Whoever may write ConfigMaps in one namespace must not steer the service in another, so what the record says of
+    itself has to agree with where it is and whose it is; the uid is compared with the live Deployment at every pass.
+
+    Raises:
+        ValueError: it does not parse, or speaks of something else.
+    """
+    run, metadata = Run.model_validate_json(document["data"][RUN_KEY]), document["metadata"]
+    owners = {owner["uid"] for owner in metadata.get("ownerReferences", [])}
+    if (metadata["namespace"], metadata["name"]) != (run.namespace, RUN_PREFIX + run.name) or run.uid not in owners:
+        raise ValueError(f"it speaks of run {run.namespace}/{run.name} of the Deployment with uid {run.uid}")
     return Record(
-        run=Run.model_validate_json(document["data"][RUN_KEY]),
+        run=run,
         routes=json.loads(document["data"][ROUTES_KEY]),
         version=document["metadata"]["resourceVersion"],
     )

@@ -38,12 +38,12 @@ def seen(deployment: Document) -> Seen:
 def take_in(
     cluster: Cluster, deployment: Document, before: Seen | None, profiles: Mapping[str, RolloutPolicy], now: float
 ) -> Record | None:
-    """Return the record of the run that the Deployment's annotations start, if they do.
+    """Return the record of the run that the Deployment's annotations start, if they do, or of the one that is active.
 
     Args:
         cluster: where to write.
-        deployment: as it is now; it has no active run.
-        before: how it looked when it was last seen; None where nobody watched.
+        deployment: as it is now.
+        before: how it looked before it got its trigger; None where nobody watched.
         profiles: policies by name.
         now: seconds since the epoch.
 
@@ -54,6 +54,8 @@ def take_in(
         return None
     metadata = deployment["metadata"]
     past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
+    if (active := next((record for record in past if not record.run.ended), None)) is not None:
+        return active
     intent = assess(before, seen(deployment), [record.run for record in past])
     if intent is Intent.ECHO:
         _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
@@ -68,13 +70,13 @@ def take_in(
         _refuse(cluster, deployment, str(refused), now)
         return None
     records.prune(cluster, past)
-    return _accept(cluster, deployment, run, now)
+    return _accept(cluster, run, now)
 
 
-def _accept(cluster: Cluster, deployment: Document, run: Run, now: float) -> Record | None:
+def _accept(cluster: Cluster, run: Run, now: float) -> Record | None:
     routes = [cluster.get(VIRTUAL_SERVICES, run.namespace, name) for name in run.virtual_services]
     try:
-        return records.create(cluster, begin(run, now), deployment, routes)
+        return records.create(cluster, begin(run, now), routes)
     except Conflict:
         return None  # another replica has taken this request in
 

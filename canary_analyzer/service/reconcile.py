@@ -7,13 +7,16 @@ that a process killed in between finds in the record what it was about to do, an
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import structlog
+
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.act import Subject, abandon, act, set_status
-from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import observe
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.metrics import SampleReader
+from canary_analyzer.rollout.actions import Action
 from canary_analyzer.rollout.decide import decide
 from canary_analyzer.rollout.evidence import Progress, evidence
 from canary_analyzer.rollout.phases import Phase
@@ -21,6 +24,8 @@ from canary_analyzer.rollout.run import Moment, Run
 from canary_analyzer.rollout.stages import Situation
 from canary_analyzer.rollout.view import View
 from canary_analyzer.service.samples import pair, read
+
+log = structlog.get_logger()
 
 TROUBLED = frozenset({Phase.HOLDING, Phase.ABORTING, Phase.ABORTED})
 
@@ -42,6 +47,10 @@ class Active:
     record: Record
     progress: Progress
     view: View | None = None
+    told_until: float = 0.0
+    """When the last line of the run's story that was told was written, in seconds since the epoch."""
+    write_trouble: str = ""
+    """Why the last write failed; empty where it did not."""
 
     @property
     def run(self) -> Run:
@@ -53,8 +62,8 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
     """Take a run one pass forward; None where it is gone with its Deployment.
 
     Raises:
-        Conflict: somebody else wrote in between; load the record again and try anew.
-        ClusterError: the API server refused or did not answer; the next pass tries again.
+        Conflict: somebody else wrote the record in between; load it again and try anew.
+        ClusterError: the API server did not answer; the next pass tries again.
     """
     plan = active.run
     view = observe(ports.cluster, plan)
@@ -63,26 +72,50 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
         ports.reader.forget(pair(plan))
         return None
     now = ports.clock()
+    view = replace(view, write_trouble=active.write_trouble)
     samples = read(ports.reader, plan, active.progress, now)
     judged = evidence(samples, plan)
     decision = decide(Situation(run=plan, view=view, evidence=judged, now=now))
     record = replace(active.record, run=decision.run)
     if decision.run != plan:
         record = records.save(ports.cluster, record)
-    if decision.action is not None:
-        act(ports.cluster, decision.action, Subject(run=decision.run, snapshot=record.routes))
-    tell(ports.cluster, plan, decision.run)
-    if not decision.run.ended and view.wishes.told != (decision.run.name, decision.run.phase):
-        set_status(ports.cluster, decision.run)
-    return Active(record=record, progress=samples, view=view)
+    trouble = _act(ports.cluster, decision.action, record)
+    following = replace(active, record=record, progress=samples, view=view, write_trouble=trouble)
+    return tell(ports.cluster, following)
 
 
-def tell(cluster: Cluster, before: Run, after: Run) -> None:
-    """Write what is new of a run's story as Events."""
-    about = {"name": after.deployment, "namespace": after.namespace, "uid": after.uid}
-    for moment in after.timeline:
-        if moment not in before.timeline:
-            emit(cluster, about, _notice(after, moment))
+def _act(cluster: Cluster, action: Action | None, record: Record) -> str:
+    """Carry the action out and return why it failed, or nothing; the goal that it leads to is awaited either way."""
+    if action is None:
+        return ""
+    try:
+        act(cluster, action, Subject(run=record.run, snapshot=record.routes))
+    except ClusterError as error:
+        log.warning("a write failed, trying again with the next pass", error=str(error))
+        return str(error)
+    return ""
+
+
+def tell(cluster: Cluster, active: Active) -> Active:
+    """Write what is new of a run's story as log lines and Events, and its phase as the status annotation.
+
+    After a restart the whole story is told again: Events of the same moment and text have the same name.
+    """
+    run, told_until = active.run, active.told_until
+    about = {"name": run.deployment, "namespace": run.namespace, "uid": run.uid}
+    try:
+        for moment in run.timeline:
+            if moment.at > active.told_until:
+                log.info(moment.text, phase=moment.phase, weight=moment.weight)
+                emit(cluster, about, _notice(run, moment))
+                told_until = moment.at
+        told = active.view.wishes.told if active.view is not None else None
+        if not run.ended and told != (run.name, run.phase):
+            set_status(cluster, run)
+    except ClusterError as error:
+        log.warning("the story could not be told, trying again with the next pass", error=str(error))
+        return active
+    return replace(active, told_until=told_until)
 
 
 def _notice(run: Run, moment: Moment) -> Notice:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 1.0
 """Between two looks at a cluster that is on its way to where we want it."""
 RETRY_SECONDS = 2.0
+DEFECT_SECONDS = 30.0
 SAMPLE_LAG = 0.1
 """Seconds after a tick's end before it is read, so that its last scrape has been stored."""
 
@@ -61,7 +63,7 @@ class Rollouts:
                 return
             self._active[key] = Active(record=record, progress=fresh(record.run))
         log.info("run taken up", namespace=key[0], deployment=key[1], run=record.run.name, phase=record.run.phase)
-        self._schedule(key, self._ports.clock())
+        self.wake(key)
 
     def __contains__(self, key: Key) -> bool:
         """Whether the Deployment has an active run."""
@@ -97,23 +99,29 @@ class Rollouts:
         )
 
     def _take_in(self, key: Key, before: Seen | None) -> None:
-        """Read the Deployment anew and start its run; on trouble with the API server, again a little later."""
-        cluster = self._ports.cluster
+        """Read the Deployment anew and start its run; where that fails, again a little later."""
         with self._turn(key), structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
+            if key in self:
+                return
             try:
-                deployment = cluster.find(DEPLOYMENTS, *key)
-                if deployment is None or key in self:
-                    return
-                record = take_in(cluster, deployment, before, self._profiles, self._ports.clock())
+                record = self._taken_in(key, before)
             except StillChanging:
                 self.request(key, before, POLL_SECONDS)
-                return
             except ClusterError as error:
                 log.warning("the request could not be taken in, trying again", error=str(error))
                 self.request(key, before, RETRY_SECONDS)
-                return
-        if record is not None:
-            self.add(record)
+            except Exception:
+                log.exception("the request could not be taken in by a defect of ours, trying again")
+                self.request(key, before, DEFECT_SECONDS)
+            else:
+                if record is not None:
+                    self.add(record)
+
+    def _taken_in(self, key: Key, before: Seen | None) -> Record | None:
+        deployment = self._ports.cluster.find(DEPLOYMENTS, *key)
+        if deployment is None:
+            return None
+        return take_in(self._ports.cluster, deployment, before, self._profiles, self._ports.clock())
 
     def _turn(self, key: Key) -> Lock:
         """Return what lets one job at a time work on a Deployment; each reads everything anew once it has its turn."""
@@ -133,50 +141,47 @@ class Rollouts:
             namespace=run.namespace, deployment=run.deployment, run=run.name, step=run.step
         ):
             following, wait = self._attempt(active)
+        if following is None or following.run.ended:
+            self._end(key, following)
+            return
         with self._lock:
-            if following is None:
-                del self._active[key]
-            else:
-                self._active[key] = following
+            self._active[key] = following
         self._telemetry.show(key, following)
-        if following is not None:
-            self._schedule(key, self._ports.clock() + wait)
-        else:
-            # The user may have asked for the next canary while this one was being tidied away.
-            self.request(key, before_next(run))
+        self._schedule(key, self._ports.clock() + wait)
 
     def _attempt(self, active: Active) -> tuple[Active | None, float]:
         """Run one pass; whatever goes wrong, the next one tries again."""
         try:
             following = reconcile(self._ports, active)
+            return following, delay(following.run, self._ports.clock()) if following is not None else 0.0
         except Conflict as error:
             log.info("somebody else wrote, reading again", error=str(error))
-            return self._reloaded(active), 0.0
+            return self._reloaded(active), POLL_SECONDS
         except ClusterError as error:
             log.warning("pass failed, trying again", error=str(error))
             return active, RETRY_SECONDS
         except Exception:
             log.exception("pass failed by a defect of ours, trying again")
-            return active, RETRY_SECONDS
-        if following is None:
-            log.warning("the Deployment is gone, its run ends with it")
-            return None, 0.0
-        _log_changes(active.run, following.run)
-        if following.run.ended:
-            self._ended(following.run)
-            return None, 0.0
-        return following, delay(following.run, self._ports.clock())
-
-    def _ended(self, run: Run) -> None:
-        self._telemetry.count(run)
-        self._ports.reader.forget(pair(run))
+            return active, DEFECT_SECONDS
 
     def _reloaded(self, active: Active) -> Active:
+        """Return the run as its record says now; as it was where that cannot be read."""
         try:
             record = records.load(self._ports.cluster, active.run.namespace, active.run.name)
-        except ClusterError:
+        except (ClusterError, ValueError, KeyError) as error:
+            log.warning("the run's record cannot be read, going on with what is known", error=str(error))
             return active
-        return Active(record=record, progress=active.progress, view=active.view) if record else active
+        return replace(active, record=record) if record is not None else active
+
+    def _end(self, key: Key, last: Active | None) -> None:
+        """Forget a run that is over, or gone with its Deployment, and look for the user's next wish."""
+        with self._lock:
+            before = self._active.pop(key).run
+        self._telemetry.show(key, None)
+        self._ports.reader.forget(pair(before))
+        if last is not None:
+            self._telemetry.count(last.run)
+        self.request(key, before_next(before))
 
 
 def before_next(run: Run) -> Seen | None:
@@ -192,9 +197,3 @@ def delay(run: Run, now: float) -> float:
     next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
     gathering = run.phase in RAMPING and run.stage == ANALYSE.name
     return next_tick if gathering else min(next_tick, POLL_SECONDS)
-
-
-def _log_changes(before: Run, after: Run) -> None:
-    for moment in after.timeline:
-        if moment not in before.timeline:
-            log.info(moment.text, phase=moment.phase, weight=moment.weight)

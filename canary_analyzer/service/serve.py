@@ -35,8 +35,9 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     logs.configure()
     ports = Ports(cluster=Cluster.connect(kubeconfig), reader=_reader(settings), clock=time.time)
     registry = CollectorRegistry()
+    workers = ThreadPoolExecutor(settings.workers)
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(settings.workers)},
+        executors={"default": workers},
         job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
         timezone=UTC,
     )
@@ -52,7 +53,9 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
     told_to_stop.wait()
     log.info("stopping after the passes in hand; runs go on with the next start")
-    scheduler.shutdown(wait=True)
+    # A pass ends by scheduling the next one, for which it needs what a scheduler that waits for it would hold.
+    scheduler.shutdown(wait=False)
+    workers.shutdown(wait=True)
     server.shutdown()
 
 

@@ -8,6 +8,7 @@ import structlog
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, ClusterError, Expired
 from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.routing import Document
 from canary_analyzer.service.intake import seen
 from canary_analyzer.service.rollouts import Key, Rollouts
@@ -28,6 +29,8 @@ class Watcher:
         self._cluster = cluster
         self._rollouts = rollouts
         self._seen: dict[Key, Document] = {}
+        self._before: dict[Key, Seen | None] = {}
+        """How a Deployment looked before its trigger became what it is; None where nobody watched."""
         self.synced = Event()
 
     def run(self) -> None:
@@ -54,19 +57,29 @@ class Watcher:
         self.synced.set()
         for kind, deployment in cluster.watch(DEPLOYMENTS, listing.version, self._namespace):
             if kind == "DELETED":
-                self._seen.pop(_key(deployment), None)
+                self._forget(_key(deployment))
             elif kind in ("ADDED", "MODIFIED"):
                 self._look_at(deployment)
+
+    def _forget(self, key: Key) -> None:
+        self._seen.pop(key, None)
+        self._before.pop(key, None)
 
     def _look_at(self, deployment: Document) -> None:
         """Wake the Deployment's run where a wish has changed; take a request in where there is no run."""
         key = _key(deployment)
         before, self._seen[key] = self._seen.get(key), deployment
+        if before is None or _trigger(before) != _trigger(deployment):
+            self._before[key] = seen(before) if before is not None else None
         if key in self._rollouts:
             if before is None or annotations.wishes_of(before) != annotations.wishes_of(deployment):
                 self._rollouts.wake(key)
         elif annotations.IMAGE in annotations.of(deployment):
-            self._rollouts.request(key, seen(before) if before is not None else None)
+            self._rollouts.request(key, self._before[key])
+
+
+def _trigger(deployment: Document) -> str | None:
+    return annotations.of(deployment).get(annotations.IMAGE)
 
 
 def _key(deployment: Document) -> Key:

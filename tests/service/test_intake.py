@@ -49,7 +49,7 @@ def test_a_number_that_another_replica_has_taken_starts_no_second_run(app, take,
     app.annotate(image="app:v2")
     record = take()
     with pytest.raises(Conflict):
-        records.create(cluster, record.run, app.deployment(), record.routes)
+        records.create(cluster, record.run, record.routes)
     assert len(records.active(cluster, "default")) == 1
 
 
@@ -149,9 +149,10 @@ def test_a_trigger_that_was_annotated_while_we_watched_starts_a_run(app, take):
 
 def test_only_the_last_ten_ended_runs_are_kept(app, take, cluster, make):
     app.annotate(image="app:v2")
+    uid = app.deployment()["metadata"]["uid"]
     for number in range(1, 14):
-        ended = make.run(name=f"app-{number}", phase=Phase.ABORTED, trigger="app:v9")
-        records.create(cluster, ended, app.deployment(), [])
+        ended = make.run(name=f"app-{number}", uid=uid, phase=Phase.ABORTED, trigger="app:v9")
+        records.create(cluster, ended, [])
     assert take().run.name == "app-14"
     kept = [record.run.name for record in records.of_deployment(cluster, "default", "app")]
     assert kept == [f"app-{number}" for number in range(4, 15)]
