@@ -33,9 +33,9 @@ profiles:
     promote_seconds: 60
     deadline_seconds: 150
     steps:
-      - {weight: 10, seconds: 10, requests: 50}
-      - {weight: 25, seconds: 10, requests: 100}
-      - {weight: 50, seconds: 20, requests: 200}
+      - {weight: 10, seconds: 6, requests: 20}
+      - {weight: 25, seconds: 8, requests: 100}
+      - {weight: 50, seconds: 10, requests: 200}
 """
 NAMESPACE, APP = "default", "flask-app"
 PATIENCE = 200.0
@@ -146,6 +146,11 @@ class User:
         assert annotations.IMAGE not in annotations.of(self.deployment())
         return self.status()
 
+    def tidy(self) -> None:
+        user_s = ("image", "profile", "config", "hold", "abort")
+        self.annotate(**dict.fromkeys(user_s))
+        eventually(lambda: not self._active(), "the end of what a test left")
+
     def _active(self) -> bool:
         return bool(self.cluster.list(CONFIGMAPS, NAMESPACE, "canary-analyzer.io/active=true").items)
 
@@ -203,10 +208,11 @@ def user(sandbox):
 
 
 @pytest.fixture
-def service(sandbox, tmp_path):
-    """A running service; its log is shown where a test fails."""
+def service(sandbox, user, tmp_path):
+    """A running service; its log is shown where a test fails. A run that a failed test left is ended for the next."""
     service = Service(sandbox, tmp_path)
     service.start()
     yield service
+    user.tidy()
     service.stop()
     sys.stderr.write(service.log.read_text())

@@ -40,7 +40,6 @@ def test_without_traffic_nothing_is_promoted_and_nothing_is_called_bad(user, ser
         ended = user.ended()
     finally:
         user.control("load?rps=100")
-        user.annotate(config=None)
     assert (ended["phase"], ended["verdict"]) == ("Aborted", "inconclusive"), ended
     assert "no verdict within 30 s" in ended["reason"]
     assert user.image() == "flask-app:v1"
