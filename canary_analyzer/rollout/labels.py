@@ -18,9 +18,7 @@ PREFERRED = "track"
 _IDENTITY = frozenset({"app", "version", "app.kubernetes.io/name", "app.kubernetes.io/instance", "k8s-app"})
 _REMEDY = (
     f"Add a label that nothing else selects on, such as `{PREFERRED}: stable`, to the pods and to the selectors of the "
-    "Deployment (a new one, since a selector cannot be changed) and of the Service; or bring your own canary: run the "
-    "new version as a second Deployment that the VirtualService routes to, and annotate it with "
-    "canary-analyzer.io/baseline"
+    "Deployment (a new one, since a selector cannot be changed) and of the Service"
 )
 
 

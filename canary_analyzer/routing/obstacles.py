@@ -6,11 +6,6 @@ from canary_analyzer.routing.destinations import Role, Route, entries, governed,
 from canary_analyzer.routing.documents import Document, Problem, Target, title
 from canary_analyzer.routing.weights import apportion
 
-BRING_YOUR_OWN = (
-    "Or bring your own canary: run the new version as a Deployment with a destination of its own in this route, "
-    "and annotate that Deployment with canary-analyzer.io/baseline"
-)
-
 
 def obstacles(document: Document, target: Target) -> Iterator[Problem]:
     """Every reason why the entries of `document` that reach stable cannot be edited, with the path of the field."""
@@ -61,7 +56,7 @@ def _stable_destinations(name: str, path: str, route: Route, roles: Sequence[Rol
                 object=name,
                 path=f"{path}.route[{j}].destination.subset",
                 reason=f"the route picks pods by subset {subset}; a canary with a Service of its own is in no subset",
-                remedy=f"Route to the Service without a subset. {BRING_YOUR_OWN}",
+                remedy="Route to the Service without a subset",
             )
     if len(stable) > 1 and not any(route[j]["destination"].get("subset") for j in stable):
         yield Problem(

@@ -24,7 +24,7 @@ class PrometheusSettings(Settings):
     url: Annotated[str, Field(pattern=r"^https?://")] = "http://prometheus.istio-system:9090"
     timeout_seconds: Seconds = 10.0
     staleness_seconds: Seconds = 15.0
-    """A newest sample older than this (and than three ticks) counts as no metrics; at least two scrape intervals."""
+    """A newest sample older than this, than three ticks and than 2.5 scrape intervals as seen, counts as no metrics."""
 
 
 class HttpSettings(Settings):

@@ -133,7 +133,7 @@ def test_where_no_label_will_do_the_refusal_names_each_obstacle_and_the_way_out(
         choose_label(deployment(TRACK, {"matchLabels": APP}), service(TRACK), [budget])
     assert "would still select pods with track=canary" in caught.value.reason
     assert "PodDisruptionBudget web-budget selects on app" in caught.value.reason
-    assert "bring your own canary" in caught.value.remedy
+    assert "track: stable" in caught.value.remedy
     assert str(caught.value) == f"{caught.value.reason}. {caught.value.remedy}"
 
 

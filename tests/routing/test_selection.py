@@ -126,7 +126,7 @@ def test_every_problem_names_a_reason_and_a_remedy():
         select([virtual_service(route(to(subset="v1")))], TARGET)
     (problem,) = caught.value.problems
     assert problem.reason
-    assert "bring your own canary" in problem.remedy
+    assert "without a subset" in problem.remedy
     assert str(caught.value) == f"{WEB} spec.http[0].route[0].destination.subset: {problem.reason}. {problem.remedy}"
 
 

@@ -165,6 +165,10 @@ class User:
         answer: dict[str, Any] = requests.get(f"{self._control}/load", timeout=5).json()
         return answer
 
+    def answered(self) -> dict[str, int]:
+        """Answers so far by version, whatever their status."""
+        return {version: sum(counts.values()) for version, counts in self.load()["by_version"].items()}
+
     def control(self, path: str) -> None:
         requests.post(f"{self._control}/{path}", timeout=10).raise_for_status()
 

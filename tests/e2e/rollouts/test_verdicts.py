@@ -1,6 +1,10 @@
 """Whole canaries: annotated, routed through a real Envoy, judged from a real Prometheus, ended."""
 
+from collections import Counter
+
 import pytest
+
+from canary_analyzer.rollout.view import Share
 
 pytestmark = pytest.mark.e2e
 
@@ -8,13 +12,14 @@ STEPS = (10, 25, 50)
 
 
 def test_a_good_canary_is_promoted_leaves_no_trace_and_loses_no_request(user, service):
-    route, lost, weights = user.route(), user.load()["lost"], []
+    route, lost, weights, answered = user.route(), user.load()["lost"], [], {}
     user.canary("flask-app:v2")
 
     def over():
-        now = user.weights()
-        if len(now) == 2 and now not in weights:
-            weights.append(now)
+        now, counts = user.weights(), user.answered()
+        if len(now) == 2 and user.status()["phase"] == "Analysing":
+            answered.setdefault(now[1], []).append(counts)
+            weights.append(now[1]) if now[1] not in weights else None
         return user.status()["phase"] in ("Succeeded", "Aborted")
 
     user.eventually(over, "the end of the run")
@@ -23,7 +28,11 @@ def test_a_good_canary_is_promoted_leaves_no_trace_and_loses_no_request(user, se
     assert user.image() == "flask-app:v2"
     assert user.route() == route
     assert user.load()["lost"] == lost
-    assert weights == [[100, 0], *([100 - step, step] for step in STEPS), [100, 0]][: len(weights)]
+    assert [weight for weight in weights if weight > 0] == list(STEPS)
+    for weight in STEPS:
+        first, last = answered[weight][0], answered[weight][-1]
+        grown = Counter(last) - Counter(first)
+        assert Share(canary=grown["v2"], total=grown.total()).agrees_with(weight), (weight, grown)
 
 
 LONGER = "{steps: [{weight: 10, seconds: 6}, {weight: 50, seconds: 140}], deadline_seconds: 200}"
