@@ -13,6 +13,7 @@ from canary_analyzer.rollout.stages import (
     ANALYSE,
     DRAIN,
     PROGRAMS,
+    ROUTE,
     Situation,
     Stage,
     stable_patched,
@@ -217,6 +218,8 @@ def _enter(run: Run, stage: Stage, now: float) -> Run:
     if stage.weight is not None:
         weight = stage.weight(run)
         entered = entered.model_copy(update={"weight": weight}).noting(f"weight {weight} %", now)
+    if stage is ROUTE:
+        entered = entered.model_copy(update={"routed": True})
     if stage is ANALYSE:
         entered = entered.model_copy(update={"windows": (*entered.windows, Window(since=now))})
     return entered

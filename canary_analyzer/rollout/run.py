@@ -65,6 +65,8 @@ class Run(Value):
     step: int = 0
     weight: int = 0
     """The weight we want the canary to have now, in percent; the VirtualService says what it has."""
+    routed: bool = False
+    """Whether the canary may ever have been in the route."""
     stable_patched: bool = False
     """Whether promotion has begun to write to stable."""
     held_since: float | None = None

@@ -101,6 +101,8 @@ def weight_set(s: Situation) -> bool:
 def _settled(s: Situation) -> bool:
     """The settle time is over and the observed share of requests agrees with the weight."""
     policy, share = s.run.policy, s.evidence.share
+    if not s.run.routed:
+        return True  # no proxy has ever heard of the canary
     if s.elapsed < policy.settle_seconds:
         return False
     if share is not None and share.agrees_with(s.view.weight or 0):
@@ -194,6 +196,11 @@ _LEAVING = (
 )
 """The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
 
+ROUTE = Stage(
+    name="route canary", done=weight_set, action=lambda _: SetWeight(weight=0), limit=_start_limit, late=_unrouted
+)
+"""Both destinations in one write, the canary at 0 %: proxies learn of it before the first request may go there."""
+
 STARTING = (
     Stage(
         name="create canary",
@@ -203,13 +210,7 @@ STARTING = (
         late=_uncreated,
     ),
     Stage(name="await canary", done=_available, limit=_start_limit, late=_unavailable),
-    Stage(
-        name="route canary",
-        done=weight_set,
-        action=lambda _: SetWeight(weight=0),
-        limit=_start_limit,
-        late=_unrouted,
-    ),
+    ROUTE,
     Stage(name="settle route", done=_settled),
 )
 

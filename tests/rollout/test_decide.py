@@ -113,6 +113,13 @@ def test_the_weight_moves_only_after_the_canary_pods_for_it_are_available(run, w
     assert (stuck.run.stage, stuck.action) == ("await scaled canary", None)
 
 
+def test_a_canary_that_was_never_routed_is_taken_away_without_waiting_for_the_data_plane(run, world):
+    world.obey(one_pass(run, world, 1.0).action)
+    world.wishes = Wishes(trigger=None)
+    unseen = Evidence(unavailable="Prometheus is away")
+    assert type(one_pass(run, world, 2.0, unseen).action).__name__ == "DeleteCanary"
+
+
 ABORTS = {
     "trigger removed": ({"wishes": Wishes(trigger=None)}, "annotation image was removed"),
     "trigger changed": ({"wishes": Wishes(trigger="app:v3")}, "changed from app:v2 to app:v3"),

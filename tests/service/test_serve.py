@@ -1,0 +1,84 @@
+"""The service as a process of its own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from canary_analyzer.cluster.client import DEPLOYMENTS
+
+COMMAND = [sys.executable, "-m", "canary_analyzer.cli", "serve", "--http-port", "0"]
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the service with further arguments; whatever is left of it is killed after the test."""
+    started = []
+
+    def start(*arguments):
+        log = (tmp_path / f"service-{len(started)}.log").open("w+")
+        process = subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=log)
+        process.log = log
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.log.close()
+
+
+def eventually(check):
+    end = time.monotonic() + PATIENCE
+    while not (found := check()):
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.05)
+    return found
+
+
+def logged(process):
+    process.log.seek(0)
+    return process.log.read()
+
+
+def test_it_stops_when_told_to_in_the_middle_of_a_run_and_a_new_one_goes_on(start, app, cluster, tmp_path):
+    arguments = ("--kubeconfig", tmp_path / "kubeconfig", "--prometheus-url", "http://127.0.0.1:9")
+    service = start(*arguments)
+    app.annotate(image="app:v2", profile="quick")
+    eventually(lambda: cluster.find(DEPLOYMENTS, "default", "app-canary"))
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(PATIENCE) == 0
+    app.annotate(image=None)
+    start(*arguments)
+    eventually(lambda: cluster.find(DEPLOYMENTS, "default", "app-canary") is None)
+
+
+def test_every_line_of_its_log_is_json_with_the_deployment_bound(start, app, cluster, tmp_path):
+    service = start("--kubeconfig", tmp_path / "kubeconfig", "--prometheus-url", "http://127.0.0.1:9")
+    app.annotate(image="app:v2")
+    eventually(lambda: cluster.find(DEPLOYMENTS, "default", "app-canary"))
+    service.send_signal(signal.SIGTERM)
+    service.wait(PATIENCE)
+    lines = [json.loads(line) for line in logged(service).splitlines()]
+    taken_up = next(line for line in lines if line["event"] == "run taken up")
+    assert (taken_up["namespace"], taken_up["deployment"], taken_up["run"]) == ("default", "app", "app-1")
+
+
+def test_a_wrong_config_is_refused_with_all_its_mistakes(start, tmp_path):
+    (tmp_path / "config.yaml").write_text("workers: many\nprofiles: {quick: {tick: 1}}")
+    service = start("--config", tmp_path / "config.yaml")
+    assert service.wait(PATIENCE) == 2
+    told = logged(service)
+    assert all(part in told for part in ("workers = 'many'", "profiles.quick.tick = 1", "nothing was started"))
+
+
+def test_a_kubeconfig_that_is_not_there_is_refused_in_words(start, tmp_path):
+    service = start("--kubeconfig", tmp_path / "none")
+    assert service.wait(PATIENCE) == 2
+    assert "none" in logged(service)
+    assert "Traceback" not in logged(service)
