@@ -17,6 +17,7 @@ from aiohttp import web
 from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient
 from canary_analyzer.sandbox.mesh.agent import MeshAgent
 from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
+from canary_analyzer.sandbox.podnetwork import local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def _killer(client: KubeClient) -> Handler:
             pod = await client.get(PODS, namespace, name)
         except ApiError as error:
             return _error(error.status, error.message)
-        killed = _kill_children(f"HOST={(pod.get('status') or {}).get('podIP')}")
+        killed = _kill_children(f"HOST={local((pod.get('status') or {}).get('podIP', ''))}")
         return web.json_response({"killed": killed}) if killed else _error(404, f"pod {namespace}/{name}: no process")
 
     return kill

@@ -111,14 +111,14 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     prometheus = await stack.enter_async_context(Prometheus.running(folder / "prometheus", http, proxy.admin))
     config = await stack.enter_async_context(_api(options.kubeconfig, folder / "kubeconfig"))
     client = await stack.enter_async_context(KubeClient.from_kubeconfig(config))
-    await manifests.install(client)
+    await node.disown(client, node.NODE_NAME)
     mesh = MeshAgent(client, proxy)
     parts = [mesh.run(), node.run(client, known), *([workloads.run(client)] if options.workload_controller else [])]
     await stack.enter_async_context(_running(parts))
+    # Only an API server of our own takes with it what is in it; elsewhere the parts are still there to clear away.
+    await stack.enter_async_context(manifests.installed(client, keep=options.kubeconfig is None))
     ingress = f"http://{proxy.ingress}"
-    async with asyncio.timeout(READY_SECONDS):
-        await manifests.wait_until_available(client)
-        await _until_ok(http, ingress)
+    await _until_served(client, http, ingress)
     socket = folder / "load.sock"
     await stack.enter_async_context(_load(socket, ingress, options.load, folder))
     controls = control.Controls(load_socket=socket, prometheus=prometheus, mesh=mesh, client=client)
@@ -165,6 +165,16 @@ async def _load(socket: Path, ingress: str, rate: float, folder: Path) -> AsyncI
         yield
     finally:
         await processes.stop(process)
+
+
+async def _until_served(client: KubeClient, http: aiohttp.ClientSession, ingress: str) -> None:
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await manifests.wait_until_available(client)
+            await _until_ok(http, ingress)
+    except TimeoutError:
+        where = f"deployment {manifests.NAMESPACE}/{manifests.NAME}"
+        raise TimeoutError(f"{where} does not serve after {READY_SECONDS:.0f} s: look at its pods") from None
 
 
 async def _until_ok(http: aiohttp.ClientSession, ingress: str) -> None:

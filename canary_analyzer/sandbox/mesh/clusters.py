@@ -15,6 +15,7 @@ from canary_analyzer.sandbox.mesh.world import (
     rule_host,
     workload_metadata,
 )
+from canary_analyzer.sandbox.podnetwork import local
 
 ISTIO = "istio"  # key of our metadata on clusters and hosts, read by the telemetry
 NO_LIMIT = 4294967295
@@ -120,7 +121,7 @@ def _hosts(
         labels = (pod["metadata"].get("labels") or {}) if pod else {}
         if not part.labels.items() <= labels.items():
             continue
-        socket = {"address": address["ip"], "port_value": port["port"]}
+        socket = {"address": local(address["ip"]), "port_value": port["port"]}
         identity = {"filter_metadata": {ISTIO: workload_metadata(pod)}} if pod else {}
         yield {"endpoint": {"address": {"socket_address": socket}}, "metadata": identity}
 

@@ -1,11 +1,12 @@
-"""Addresses of pods: 127.1.x.y, on all of which Linux answers without any set-up."""
+"""The addresses at which pods listen: 127.1.x.y, handed out one by one."""
 
 import secrets
 import socket
 from collections import deque
 from collections.abc import Collection
 
-NETWORK = "127.1"
+from canary_analyzer.sandbox.podnetwork import LOCAL
+
 BLOCKS, HOSTS = 256, range(1, 255)
 
 
@@ -18,7 +19,7 @@ class Addresses:
     def __init__(self) -> None:
         first = secrets.randbelow(BLOCKS)
         blocks = ((first + step) % BLOCKS for step in range(BLOCKS))
-        self._free = deque(f"{NETWORK}.{block}.{host}" for block in blocks for host in HOSTS)
+        self._free = deque(f"{LOCAL}{block}.{host}" for block in blocks for host in HOSTS)
 
     def take(self, ports: Collection[int]) -> str:
         """The next address on which nobody listens at these ports."""
@@ -27,7 +28,7 @@ class Addresses:
             if not any(_busy(address, port) for port in ports):
                 return address
             self._free.append(address)
-        raise OSError(f"no address in {NETWORK}.0.0/16 is free at ports {sorted(ports)}: stop what listens there")
+        raise OSError(f"no address in {LOCAL}0.0/16 is free at ports {sorted(ports)}: stop what listens there")
 
     def give_back(self, address: str) -> None:
         """The pod is gone."""

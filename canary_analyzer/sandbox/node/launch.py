@@ -73,6 +73,7 @@ def _value(variable: Document, pod: Document, address: str) -> str:
         "metadata.namespace": pod["metadata"]["namespace"],
         "metadata.uid": pod["metadata"]["uid"],
         "spec.nodeName": pod["spec"].get("nodeName", ""),
+        # Not as in the API: this is the one that a process here can listen on.
         "status.podIP": address,
         "status.hostIP": "127.0.0.1",
     }

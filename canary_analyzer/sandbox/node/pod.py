@@ -10,6 +10,7 @@ import aiohttp
 from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient
 from canary_analyzer.sandbox.node.container import Container, Place
 from canary_analyzer.sandbox.node.records import pod_status
+from canary_analyzer.sandbox.podnetwork import published
 
 Document = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Pod:
     async def _publish(self) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         records = [container.record for container in self._containers]
-        status = pod_status(self._document, records, self.address, now)
+        status = pod_status(self._document, records, published(self.address), now)
         if status == self._document.get("status"):
             return
         metadata = self._document["metadata"]

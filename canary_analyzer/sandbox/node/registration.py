@@ -6,6 +6,7 @@ Source: https://kubernetes.io/docs/concepts/architecture/nodes/#node-heartbeats 
 import asyncio
 import logging
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,17 +20,22 @@ log = logging.getLogger(__name__)
 # A node that is silent for 40 s counts as lost.
 HEARTBEAT_SECONDS = 10.0
 MOST_PODS = 250
+_FAILURES = (ApiError, aiohttp.ClientError, TimeoutError)
 
 
 async def keep_registered(client: KubeClient, name: str) -> None:
-    """Register the node and renew its heartbeat until cancelled."""
+    """Register the node and renew its heartbeat until cancelled; then take it away."""
     ready_since = _now()
-    while True:
-        try:
-            await _beat(client, name, ready_since)
-        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            log.warning("heartbeat of node %s: %s", name, error)
-        await asyncio.sleep(HEARTBEAT_SECONDS)
+    try:
+        while True:
+            try:
+                await _beat(client, name, ready_since)
+            except _FAILURES as error:
+                log.warning("heartbeat of node %s: %s", name, error)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+    finally:
+        with suppress(*_FAILURES):
+            await client.delete(NODES, "", name)
 
 
 async def _beat(client: KubeClient, name: str, ready_since: str) -> None:

@@ -13,8 +13,10 @@ from canary_analyzer.sandbox.client import (
     DESTINATIONRULES,
     ENDPOINTS,
     ENDPOINTSLICES,
+    NAMESPACES,
     PODS,
     REPLICASETS,
+    SERVICEACCOUNTS,
     SERVICES,
     VIRTUALSERVICES,
     ApiError,
@@ -23,14 +25,14 @@ from canary_analyzer.sandbox.client import (
     Mirror,
     Resource,
 )
-from canary_analyzer.sandbox.workloads import deployments, endpoints, garbage, replicasets
+from canary_analyzer.sandbox.workloads import accounts, deployments, endpoints, garbage, replicasets
 from canary_analyzer.sandbox.workloads.objects import controlled
 from canary_analyzer.sandbox.workloads.view import View
 from canary_analyzer.sandbox.workloads.writes import Create, Delete, Patch, Write
 
 log = logging.getLogger(__name__)
 
-CONTROLLED = (DEPLOYMENTS, REPLICASETS, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES)
+CONTROLLED = (DEPLOYMENTS, REPLICASETS, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICEACCOUNTS)
 # Also owned by workloads or Services; the custom ones may be unknown to a server.
 COLLECTED = (*CONTROLLED, CONFIGMAPS, DESTINATIONRULES, VIRTUALSERVICES)
 OWNERS: Mapping[garbage.Kind, Resource] = {
@@ -87,6 +89,8 @@ class Controller:
     async def _pass(self, now: datetime) -> None:
         """Endpoints first: nobody shall be sent to a pod that is going."""
         await self._apply_all(self._plan_endpoints())
+        known = self.mirrors[SERVICEACCOUNTS].objects.keys()
+        await self._apply_all([accounts.plan(self._all(NAMESPACES), known)])
         await self._apply_all(self._plan_deployments(now))
         await self._apply_all(replicasets.plan(each, self._pods_of(each), now) for each in self._all(REPLICASETS))
         await self._collect()

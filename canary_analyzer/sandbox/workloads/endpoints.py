@@ -110,7 +110,8 @@ def _document(service: Document, version: str, kind: str, name: str, labels: Doc
 
 
 def _slice_writes(service: Document, backends: Sequence[Document], known: Document | None) -> list[Write]:
-    ports = [_port(each) for each in _ports(service, backends[0])] if backends else []
+    # An API server adds the empty name, here but not in Endpoints.
+    ports = [{"name": ""} | _port(each) for each in _ports(service, backends[0])] if backends else []
     wanted = {"endpoints": [_endpoint(service, pod) for pod in backends], "ports": ports}
     if known is not None:
         same = all((known.get(name) or []) == value for name, value in wanted.items())

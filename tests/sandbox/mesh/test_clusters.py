@@ -9,7 +9,7 @@ V2 = "outbound|80|v2|app.default.svc.cluster.local"
 
 @pytest.fixture
 def world(make):
-    def build(*rules, ready=(("127.1.0.1", 8080, "a"), ("127.1.0.2", 8080, "b"))):
+    def build(*rules, ready=(("198.18.0.1", 8080, "a"), ("198.18.0.2", 8080, "b"))):
         return World(
             services=[make.service("app")],
             endpoints=[make.endpoints("app", *ready)],

@@ -10,6 +10,7 @@ import pytest
 
 from canary_analyzer.sandbox import api, images, node, workloads
 from canary_analyzer.sandbox.client import DEPLOYMENTS, ENDPOINTS, PODS, SERVICES, KubeClient, Mirror
+from canary_analyzer.sandbox.podnetwork import local
 
 PATIENCE = 30
 READINESS = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1}
@@ -64,7 +65,7 @@ class Box:
     def addresses(self, name):
         endpoints = self.mirrors[ENDPOINTS].objects.get(("default", name), {})
         subsets = endpoints.get("subsets") or []
-        return [(each["ip"], one["ports"][0]["port"]) for one in subsets for each in one.get("addresses", [])]
+        return [(local(each["ip"]), one["ports"][0]["port"]) for one in subsets for each in one.get("addresses", [])]
 
     def rolled_out(self, name):
         document = self.mirrors[DEPLOYMENTS].objects.get(("default", name))
