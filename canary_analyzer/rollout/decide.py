@@ -227,7 +227,8 @@ def _enter(run: Run, stage: Stage, now: float) -> Run:
 
 def _after_program(s: Situation) -> Run:
     if s.run.phase is Phase.STARTING:
-        routed = s.run.on(Event.ROUTED, "the canary is in the route at 0 %", s.now)
+        weights = ", ".join(str(step.weight) for step in s.run.policy.steps)
+        routed = s.run.on(Event.ROUTED, f"the canary is in the route; its weight goes to {weights} %", s.now)
         return _held(_with(s, _enter(routed, PROGRAMS[Phase.ANALYSING][0], s.now)))
     return s.run.on(Event.FINISH, s.run.reason, s.now)
 

@@ -78,7 +78,7 @@ def test_the_status_tells_the_phase_and_the_events_tell_the_story(passes, cluste
     assert status["phase"] == Phase.HOLDING
     assert "Prometheus at http://127.0.0.1:9 cannot be reached" in status["reason"]
     told = [event["message"] for event in cluster.list(EVENTS, "default").items]
-    assert any("the canary is in the route at 0 %" in message for message in told)
+    assert any("the canary is in the route" in message for message in told)
 
 
 def test_an_abort_without_metrics_gives_the_route_back_byte_for_byte_and_leaves_nothing(passes, cluster, app):
