@@ -28,7 +28,11 @@ def up(
     ] = None,
     workload_controller: Annotated[bool, typer.Option(help="Turn off where a kube-controller-manager runs.")] = True,
 ) -> None:
-    """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind."""
+    """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind.
+
+    From another API server Ctrl-C also deletes what `up` created there: the flask-app, unless it was there before, and
+    the node. The definitions of Istio's kinds stay.
+    """
     from canary_analyzer.sandbox.up import SandboxOptions, up
 
     up(

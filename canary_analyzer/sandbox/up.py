@@ -56,6 +56,9 @@ class Addresses:
 def up(options: SandboxOptions) -> None:
     """Bring the sandbox up and keep it up until SIGINT or SIGTERM; no process and no file is left then.
 
+    In an API server that was given, what was created there is deleted too, but for the definitions of Istio's kinds;
+    after a SIGKILL it stays, and the next sandbox goes on with it.
+
     Raises:
         SystemExit: It cannot come up; the message says why.
     """
@@ -112,6 +115,8 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     config = await stack.enter_async_context(_api(options.kubeconfig, folder / "kubeconfig"))
     client = await stack.enter_async_context(KubeClient.from_kubeconfig(config))
     await node.disown(client, node.NODE_NAME)
+    if options.kubeconfig:
+        stack.push_async_callback(node.disown, client, node.NODE_NAME)
     mesh = MeshAgent(client, proxy)
     parts = [mesh.run(), node.run(client, known), *([workloads.run(client)] if options.workload_controller else [])]
     await stack.enter_async_context(_running(parts))
