@@ -2,14 +2,12 @@
 
 import itertools
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# The checks are a package of their own beside this file; its asserts shall explain themselves like those of tests.
-sys.path.insert(0, str(Path(__file__).parent))
+# The asserts of the table shall explain themselves like those of tests.
 pytest.register_assert_rewrite("contract_checks")
 
 from contract_checks.api import Api, install_istio_kinds  # noqa: E402
