@@ -191,7 +191,8 @@ def test_prometheus_keeps_address_and_data_over_a_stop_and_a_start(box):
 
 
 def test_a_killed_pod_is_started_again(box):
-    pod = box.core.list_namespaced_pod("default", label_selector="app=flask-app").items[0].metadata.name
+    pods = (pod.metadata for pod in box.core.list_namespaced_pod("default", label_selector="app=flask-app").items)
+    pod = next(each.name for each in pods if each.deletion_timestamp is None)
     before = box.core.read_namespaced_pod(pod, "default").status.container_statuses[0].restart_count
     assert box.post(f"/pods/default/{pod}/kill").json() == {"killed": 1}
 
