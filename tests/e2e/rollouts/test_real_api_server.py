@@ -9,11 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kubernetes import client, config
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "contract"))
-
 from contract_checks.servers import kube_apiserver
+from kubernetes import client, config
 
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS")
 pytestmark = [
