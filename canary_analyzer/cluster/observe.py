@@ -140,9 +140,14 @@ def trouble(pods: Sequence[Document]) -> str:
         f"container {status['name']}: {reason}{_last_end(status)}"
         for pod in pods
         for status in _container_statuses(pod)
-        if (reason := _waiting(status)) in HOPELESS
+        if (reason := _waiting(status)) in HOPELESS and not _first_crash(status)
     )
     return _counted(found, len(pods))
+
+
+def _first_crash(status: Mapping[str, Any]) -> bool:
+    """Whether it has crashed once only, and is to be given another try."""
+    return _waiting(status) == "CrashLoopBackOff" and status.get("restartCount", 0) == 0
 
 
 def unready(pods: Sequence[Document]) -> str:

@@ -30,6 +30,7 @@ def configure() -> None:
             ],
         )
     )
+    logging.captureWarnings(capture=True)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # A connection that is tried once more is not news: what fails in the end, we say ourselves, with less of the URL.
     logging.getLogger("urllib3").setLevel(logging.ERROR)

@@ -28,6 +28,7 @@ TROUBLE = {
         "",
         "container app: running, but its readiness probe fails, restarted 1 times",
     ),
+    "crashed once, restart to come": ([pod(waiting="CrashLoopBackOff", ended=3)], "", "CrashLoopBackOff"),
     "crash loop": (
         [pod(waiting="CrashLoopBackOff", ended=3, restarts=2), pod(ready=True)],
         "container app: CrashLoopBackOff, restarted 2 times, last exit code 3 (1 of 2 pods)",

@@ -175,3 +175,16 @@ def test_a_change_that_the_controller_has_not_seen_yet_is_waited_for(app, take):
         take()
     app.roll_out()
     assert take() is not None
+
+
+def test_a_record_that_speaks_of_another_namespace_is_not_taken_up(app, take, cluster):
+    app.annotate(image="app:v2")
+    record = take()
+    document = cluster.get(CONFIGMAPS, "default", "canary-run-app-1")
+    forged = record.run.model_copy(update={"namespace": "payments"})
+    metadata = {key: document["metadata"][key] for key in ("labels", "ownerReferences")}
+    metadata |= {"name": "canary-run-app-7", "namespace": "default"}
+    cluster.create(
+        CONFIGMAPS, {"metadata": metadata, "data": {**document["data"], "run.json": forged.model_dump_json()}}
+    )
+    assert records.active(cluster, "") == (record,)

@@ -3,7 +3,14 @@
 import pytest
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import DEPLOYMENTS, EVENTS, SERVICES, VIRTUAL_SERVICES
+from canary_analyzer.cluster.client import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    EVENTS,
+    SERVICES,
+    VIRTUAL_SERVICES,
+)
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.evidence import fresh
@@ -123,3 +130,49 @@ def test_a_run_whose_deployment_is_deleted_gives_the_route_back(passes, cluster,
     cluster.delete(DEPLOYMENTS, "default", "app")
     assert passes.go() is None
     assert app.route()["spec"] == before
+
+
+def test_a_deployment_that_was_deleted_and_made_again_gets_its_route_back(passes, cluster, app):
+    before = app.route()["spec"]
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    again = {key: app.deployment()[key] for key in ("apiVersion", "kind", "spec")}
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    cluster.create(DEPLOYMENTS, again | {"metadata": {"name": "app", "namespace": "default"}})
+    assert passes.go() is None
+    assert app.route()["spec"] == before
+
+
+def test_a_record_that_somebody_deletes_is_made_anew(passes, cluster):
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+    passes.go()
+    available(cluster)
+    passes.go()
+    assert [record.run.name for record in records.active(cluster, "default")] == ["app-1"]
+
+
+def test_what_we_did_not_make_is_neither_used_nor_deleted(passes, cluster, app):
+    theirs = {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "spec": {"host": "app-canary"}}
+    cluster.create(DESTINATION_RULES, theirs | {"metadata": {"name": "app-canary", "namespace": "default"}})
+    app.annotate(image=None)
+    while not passes.go().ended:
+        pass
+    assert cluster.find(DESTINATION_RULES, "default", "app-canary") is not None
+
+
+def test_after_a_run_no_field_of_the_route_is_ours(passes, cluster, app):
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    assert "canary-analyzer" in managers(app.route())
+    app.annotate(image=None)
+    while not passes.go().ended:
+        pass
+    assert "canary-analyzer" not in managers(app.route())
+
+
+def managers(document):
+    return {entry["manager"] for entry in document["metadata"].get("managedFields", [])}

@@ -147,8 +147,8 @@ class User:
         return self.status()
 
     def tidy(self) -> None:
-        user_s = ("image", "profile", "config", "hold", "abort")
-        self.annotate(**dict.fromkeys(user_s))
+        """Take every wish back and wait until nothing of a run is left."""
+        self.annotate(**dict.fromkeys(("image", "profile", "config", "hold", "abort")))
         eventually(lambda: not self._active(), "the end of what a test left")
 
     def _active(self) -> bool:
