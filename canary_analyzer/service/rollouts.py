@@ -79,7 +79,7 @@ class Rollouts:
 
         Args:
             key: the Deployment.
-            before: how it looked when it was last seen; None where nobody watched.
+            before: how it looked before it got its trigger; None where nobody watched.
             wait: seconds until then.
         """
         self._job("intake", self._take_in, [key, before], self._ports.clock() + wait)

@@ -1,6 +1,7 @@
 """Deployments as they change: whose annotation asks for a canary, and which runs an earlier process left behind."""
 
 import time
+from collections.abc import Mapping
 from threading import Event
 
 import structlog
@@ -28,7 +29,8 @@ class Watcher:
         self._namespace = namespace
         self._cluster = cluster
         self._rollouts = rollouts
-        self._seen: dict[Key, Document] = {}
+        self._seen: dict[Key, Seen] = {}
+        self._wishes: dict[Key, Mapping[str, str]] = {}
         self._before: dict[Key, Seen | None] = {}
         """How a Deployment looked before its trigger became what it is; None where nobody watched."""
         self.synced = Event()
@@ -62,24 +64,22 @@ class Watcher:
                 self._look_at(deployment)
 
     def _forget(self, key: Key) -> None:
-        self._seen.pop(key, None)
-        self._before.pop(key, None)
+        for known in (self._seen, self._wishes, self._before):
+            known.pop(key, None)
+        self._rollouts.wake(key)  # a run of it, if there is one, has to give the route back
 
     def _look_at(self, deployment: Document) -> None:
         """Wake the Deployment's run where a wish has changed; take a request in where there is no run."""
-        key = _key(deployment)
-        before, self._seen[key] = self._seen.get(key), deployment
-        if before is None or _trigger(before) != _trigger(deployment):
-            self._before[key] = seen(before) if before is not None else None
+        key, now, wishes = _key(deployment), seen(deployment), annotations.wishes_of(deployment)
+        earlier, self._seen[key] = self._seen.get(key), now
+        wished, self._wishes[key] = self._wishes.get(key), wishes
+        if earlier is None or earlier.image != now.image:
+            self._before[key] = earlier
         if key in self._rollouts:
-            if before is None or annotations.wishes_of(before) != annotations.wishes_of(deployment):
+            if wished != wishes:
                 self._rollouts.wake(key)
-        elif annotations.IMAGE in annotations.of(deployment):
+        elif now.image is not None:
             self._rollouts.request(key, self._before[key])
-
-
-def _trigger(deployment: Document) -> str | None:
-    return annotations.of(deployment).get(annotations.IMAGE)
 
 
 def _key(deployment: Document) -> Key:

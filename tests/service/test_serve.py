@@ -7,8 +7,10 @@ import sys
 import time
 
 import pytest
+import requests
 
-from canary_analyzer.cluster.client import DEPLOYMENTS
+from canary_analyzer.cluster.client import DEPLOYMENTS, EVENTS
+from canary_analyzer.rollout import annotations
 
 COMMAND = [sys.executable, "-m", "canary_analyzer.cli", "serve", "--http-port", "0"]
 PATIENCE = 30.0
@@ -56,6 +58,24 @@ def test_it_stops_when_told_to_in_the_middle_of_a_run_and_a_new_one_goes_on(star
     app.annotate(image=None)
     start(*arguments)
     eventually(lambda: cluster.find(DEPLOYMENTS, "default", "app-canary") is None)
+
+
+def is_ready(process):
+    lines = [json.loads(line) for line in logged(process).splitlines()]
+    serving = next((line for line in lines if line["event"] == "serving"), None)
+    return serving is not None and requests.get(f"{serving['http']}/readyz", timeout=5).ok
+
+
+def test_an_undo_that_brings_an_old_trigger_back_starts_nothing(start, app, cluster, tmp_path):
+    service = start("--kubeconfig", tmp_path / "kubeconfig", "--prometheus-url", "http://127.0.0.1:9")
+    eventually(lambda: is_ready(service))
+    container = {"name": "app", "image": "app:v0"}
+    undone = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    app.edit(DEPLOYMENTS, {"metadata": {"annotations": {annotations.IMAGE: "app:v2"}}, **undone})
+    app.roll_out()
+    eventually(lambda: annotations.IMAGE not in annotations.of(app.deployment()))
+    assert any("kubectl rollout undo" in event["message"] for event in cluster.list(EVENTS, "default").items)
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
 
 
 def test_every_line_of_its_log_is_json_with_the_deployment_bound(start, app, cluster, tmp_path):
