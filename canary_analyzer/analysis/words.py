@@ -44,7 +44,7 @@ def about_latency(name: str, effect: Effect, state: MetricState, policy: Policy,
     return (
         f"latency {name} {_STATES[state]}: {_milliseconds(effect.canary)} over {requests[0]} canary requests, "
         f"{_milliseconds(effect.baseline)} over {requests[1]} baseline requests; {_times(effect.value)} as slow "
-        f"(95 % interval {_times(effect.low)} to {_times(effect.high)}), "
+        f"(95 % interval {_times(effect.low)} {_up_to(effect.high)}), "
         f"tolerated {_times(1 + policy.latency.relative)}"
     )
 
@@ -71,4 +71,8 @@ def _milliseconds(value: float) -> str:
 
 
 def _times(ratio: float) -> str:
-    return "any number of times" if math.isinf(ratio) else f"{ratio:.3g} times"
+    return f"{ratio:.3g} times"
+
+
+def _up_to(ratio: float) -> str:
+    return "or more, not bounded above yet" if math.isinf(ratio) else f"to {_times(ratio)}"

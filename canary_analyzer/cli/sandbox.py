@@ -26,7 +26,12 @@ def up(
     kubeconfig: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Use this API server instead of the sandbox's own.")
     ] = None,
-    workload_controller: Annotated[bool, typer.Option(help="Turn off where a kube-controller-manager runs.")] = True,
+    workload_controller: Annotated[
+        bool,
+        typer.Option(
+            help="Run Deployments by the sandbox's own controller; turn it off where a kube-controller-manager runs."
+        ),
+    ] = True,
 ) -> None:
     """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind.
 
