@@ -9,7 +9,7 @@ from canary_analyzer.routing.documents import Document, Problem, Target, Unrouta
 from canary_analyzer.routing.patches import disowned, json_patch
 from canary_analyzer.routing.restore import restored
 from canary_analyzer.routing.selection import select
-from canary_analyzer.routing.weights import canary_weight, with_weight, without_canary
+from canary_analyzer.routing.weights import canary_weight, with_weight
 
 __all__ = [
     "Document",
@@ -23,5 +23,4 @@ __all__ = [
     "restored",
     "select",
     "with_weight",
-    "without_canary",
 ]

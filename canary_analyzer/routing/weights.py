@@ -68,16 +68,11 @@ def with_weight(document: Document, target: Target, weight: int) -> Document:
     return _rewritten(document, target, lambda route, namespace: _weighted(route, namespace, target, weight))
 
 
-def without_canary(document: Document, target: Target) -> Document:
-    """A copy of `document` without the canary; its weight goes back to stable in the same route.
+def returned(route: Route, namespace: str, target: Target) -> Route:
+    """A copy of one route without the canary, its weight given back to stable.
 
     A route in which somebody left only the canary becomes a route to stable, never an empty one.
     """
-    return _rewritten(document, target, lambda route, namespace: returned(route, namespace, target))
-
-
-def returned(route: Route, namespace: str, target: Target) -> Route:
-    """A copy of one route without the canary, its weight given back to stable."""
     roles = roles_of(route, namespace, target)
     if Role.CANARY not in roles:
         return deepcopy(route)

@@ -8,7 +8,7 @@ from hypothesis import given as given_any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from canary_analyzer.routing import Target, canary_weight, json_patch, restored, with_weight, without_canary
+from canary_analyzer.routing import Target, json_patch, restored, with_weight
 
 TARGET = Target(namespace="shop", stable="web", canary="web-canary")
 STABLE_HOSTS = ("web", "web.shop.svc.cluster.local")
@@ -189,13 +189,6 @@ def test_foreign_destinations_keep_their_share_within_one_percent(document, weig
 def test_writing_the_same_weight_again_changes_nothing(document, weight):
     once = with_weight(document, TARGET, weight)
     assert json_patch(once, with_weight(once, TARGET, weight)) == []
-
-
-@given(virtual_services(), st.integers(0, 100))
-def test_without_canary_leaves_no_trace_of_it(document, weight):
-    gone = without_canary(with_weight(document, TARGET, weight), TARGET)
-    assert canary_weight(gone, TARGET) is None
-    assert "web-canary" not in _exact(gone)
 
 
 @given(virtual_services(), st.integers(0, 100), foreign_edits)

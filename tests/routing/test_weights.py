@@ -1,6 +1,6 @@
 import pytest
 
-from canary_analyzer.routing import Target, canary_weight, with_weight, without_canary
+from canary_analyzer.routing import Target, canary_weight, with_weight
 from canary_analyzer.routing.weights import apportion, split
 
 TARGET = Target(namespace="shop", stable="web", canary="web-canary")
@@ -172,17 +172,6 @@ def test_the_given_document_is_not_changed():
     document = virtual_service([to("web")])
     with_weight(document, TARGET, 10)
     assert document == virtual_service([to("web")])
-
-
-def test_without_canary_gives_its_weight_back():
-    document = virtual_service([to("web", 30), to("api", 20), to("web-canary", 50)])
-    assert weights(without_canary(document, TARGET)) == [("web", 80), ("api", 20)]
-
-
-def test_a_route_from_which_stable_was_taken_is_not_left_empty():
-    document = virtual_service([to("web-canary", 100)])
-    assert weights(without_canary(document, TARGET)) == [("web", 100)]
-    assert weights(with_weight(document, TARGET, 20)) == [("web", 80), ("web-canary", 20)]
 
 
 def test_a_canary_listed_twice_becomes_one():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from canary_analyzer.sandbox.api.selectors import Matches
 from canary_analyzer.sandbox.api.store import Change, Store
 
 Document = dict[str, Any]
-Render = Callable[[Document], Document]
 
 _INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
