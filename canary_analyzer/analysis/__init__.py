@@ -1,31 +1,36 @@
 """Is the canary worse than the baseline? Pure functions on counts: no I/O, no clock, no chance."""
 
-from canary_analyzer.analysis.policy import ErrorTolerance, Guardrails, LatencyTolerance, Policy
-from canary_analyzer.analysis.sequential import JudgeState, advance, start
+from canary_analyzer.analysis.judges import JudgeState, advance, judge, start, verdict
+from canary_analyzer.analysis.policy import ErrorTolerance, Guardrails, LatencyTolerance, MetricRule, Policy
+from canary_analyzer.analysis.rules import MannWhitneyRule, ThresholdRule
 from canary_analyzer.analysis.types import (
     ArmCounts,
     ArmTick,
     Decision,
+    ExtraCounts,
     History,
     MetricState,
     MetricVerdict,
     Tick,
     Verdict,
 )
-from canary_analyzer.analysis.verdicts import judge, verdict
 
 __all__ = [
     "ArmCounts",
     "ArmTick",
     "Decision",
     "ErrorTolerance",
+    "ExtraCounts",
     "Guardrails",
     "History",
     "JudgeState",
     "LatencyTolerance",
+    "MannWhitneyRule",
+    "MetricRule",
     "MetricState",
     "MetricVerdict",
     "Policy",
+    "ThresholdRule",
     "Tick",
     "Verdict",
     "advance",

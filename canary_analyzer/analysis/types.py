@@ -1,14 +1,13 @@
 """What goes into a judge and what comes out: counts per tick, and a verdict."""
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from canary_analyzer.analysis.mistakes import refuse
+from canary_analyzer.analysis.mistakes import not_positive, refuse
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -92,10 +91,47 @@ class ArmTick:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """One row of a `History`, which has validated it."""
+    """One row of a `History`, which has validated it.
+
+    Args:
+        canary: The new version.
+        baseline: The version beside it.
+        extra: By the name of a metric of the user's own: the canary's counts, then the baseline's.
+    """
 
     canary: ArmTick
     baseline: ArmTick
+    extra: Mapping[str, tuple[ArmTick, ArmTick]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExtraCounts:
+    """What both arms counted of a metric of the user's own, tick by tick.
+
+    Args:
+        edges_ms: [B-1] upper edges of a histogram's buckets, ascending; None for a ratio, whose `requests` are all
+            events, whose `errors` are the bad ones, and whose `latency` nobody reads.
+        canary: The new version.
+        baseline: The version beside it.
+
+    Raises:
+        ValueError: The arms' shapes differ, edges are not ascending or do not fit the buckets; all mistakes are listed.
+    """
+
+    edges_ms: Floats | None
+    canary: ArmCounts
+    baseline: ArmCounts
+
+    def __post_init__(self) -> None:
+        refuse(self)
+        if self.edges_ms is not None:
+            object.__setattr__(self, "edges_ms", np.asarray(self.edges_ms, dtype=np.float64))
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield one sentence per mistake."""
+        if self.edges_ms is not None:
+            yield from _bucket_mistakes(self.edges_ms, self.canary, self.baseline)
+        yield from _tick_mistakes(self.canary, self.baseline)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,6 +143,7 @@ class History:
         edges_ms: [B-1] upper edges of the latency buckets, milliseconds, ascending; the last bucket is +Inf.
         canary: The new version.
         baseline: The version beside it.
+        extra: Counts of the user's own metrics over the same ticks, by the name of their `MetricRule`.
 
     Raises:
         ValueError: The arms' shapes differ, edges are not ascending or do not fit the buckets; all mistakes are listed.
@@ -116,6 +153,7 @@ class History:
     edges_ms: Floats
     canary: ArmCounts
     baseline: ArmCounts
+    extra: Mapping[str, ExtraCounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         refuse(self)
@@ -123,23 +161,39 @@ class History:
 
     def mistakes(self) -> Iterator[str]:
         """Yield one sentence per mistake."""
-        if not (math.isfinite(self.tick_seconds) and self.tick_seconds > 0):
-            yield f"tick_seconds: value {self.tick_seconds!r}: give seconds above 0"
-        yield from edge_mistakes(self.edges_ms)
-        buckets = np.asarray(self.edges_ms).size + 1
-        for name, arm in (("canary", self.canary), ("baseline", self.baseline)):
-            if arm.latency.shape[1] != buckets:
-                yield f"{name}.latency: {arm.latency.shape[1]} buckets: give {buckets}, one more than edges_ms"
-        if self.canary.requests.shape != self.baseline.requests.shape:
-            yield (
-                f"canary, baseline: {self.canary.requests.size} and {self.baseline.requests.size} ticks: "
-                "give both arms the same ticks"
-            )
+        yield from not_positive("tick_seconds", self.tick_seconds, "seconds")
+        yield from _bucket_mistakes(self.edges_ms, self.canary, self.baseline)
+        yield from _tick_mistakes(self.canary, self.baseline)
+        for name, counts in self.extra.items():
+            if counts.canary.requests.shape != self.canary.requests.shape:
+                yield (
+                    f"extra.{name}: {counts.canary.requests.size} ticks: "
+                    f"give the same ticks as the arms have, {self.canary.requests.size}"
+                )
 
     def ticks(self) -> Iterator[Tick]:
         """Yield the ticks in order."""
         for t in range(self.canary.requests.size):
-            yield Tick(canary=_row(self.canary, t), baseline=_row(self.baseline, t))
+            yield Tick(
+                canary=_row(self.canary, t),
+                baseline=_row(self.baseline, t),
+                extra={name: (_row(both.canary, t), _row(both.baseline, t)) for name, both in self.extra.items()},
+            )
+
+
+def _bucket_mistakes(edges_ms: Floats, canary: ArmCounts, baseline: ArmCounts) -> Iterator[str]:
+    """Yield one sentence per mistake in the edges, and per arm that has another number of buckets."""
+    yield from edge_mistakes(edges_ms)
+    buckets = np.asarray(edges_ms).size + 1
+    for name, arm in (("canary", canary), ("baseline", baseline)):
+        if arm.latency.shape[1] != buckets:
+            yield f"{name}.latency: {arm.latency.shape[1]} buckets: give {buckets}, one more than edges_ms"
+
+
+def _tick_mistakes(canary: ArmCounts, baseline: ArmCounts) -> Iterator[str]:
+    if canary.requests.shape != baseline.requests.shape:
+        ticks = f"{canary.requests.size} and {baseline.requests.size} ticks"
+        yield f"canary, baseline: {ticks}: give both arms the same ticks"
 
 
 def edge_mistakes(edges_ms: Floats) -> Iterator[str]:

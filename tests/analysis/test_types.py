@@ -66,7 +66,7 @@ def test_histories_that_do_not_fit_together_are_refused_with_all_mistakes(fields
 POLICIES = {
     "levels": (lambda: Policy(alpha=1.0, beta=0.0, warmup_seconds=-1, minimum_requests=0), 4),
     "level not a number": (lambda: Policy(alpha=math.nan), 1),
-    "errors": (lambda: ErrorTolerance(relative=-0.1, absolute=math.inf), 3),
+    "errors": (lambda: ErrorTolerance(relative=-0.1, absolute=math.inf), 2),
     "no tolerance at all": (lambda: ErrorTolerance(relative=0, absolute=0), 1),
     "latency": (lambda: LatencyTolerance(relative=0, quantiles=(0.9, 0.5, 1.5)), 3),
     "no quantile": (lambda: LatencyTolerance(quantiles=()), 1),
