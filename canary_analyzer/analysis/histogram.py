@@ -21,8 +21,8 @@ def share_above(counts: Floats, doubt: float = 0.5) -> Floats:
     return np.asarray((np.maximum(above, 0.0) + doubt) / (total + 2 * doubt))
 
 
-def slowed(above: Floats, edges_ms: Floats, factor: float) -> Floats:
-    """Return the share above each edge [B-1] when every request takes `factor` times as long."""
+def slowed(above: Floats, edges_ms: Floats, factor: Floats | float) -> Floats:
+    """Return the share above each edge [..., B-1] when every request takes `factor` ([..., 1]) times as long."""
     log_edges, normal = _line(above, edges_ms)
     return np.asarray(ndtr(-np.interp(np.log(edges_ms) - np.log(factor), log_edges, normal)))
 
