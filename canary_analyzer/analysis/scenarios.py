@@ -278,7 +278,7 @@ def _shared(nuisance: Nuisance, ticks: int, rng: Generator) -> tuple[Floats, Flo
     for t in range(1, ticks):
         wander[t] = _DRIFT_MEMORY * wander[t - 1] + np.sqrt(1 - _DRIFT_MEMORY**2) * shocks[t]
     burst = _bursts(nuisance.shared_bursts, (ticks, 1), rng)[:, 0]
-    return 0.1 * burst, np.exp(wander) * np.where(burst, 2.0, 1.0)
+    return np.where(burst, 0.1, 0.0), np.asarray(np.exp(wander) * np.where(burst, 2.0, 1.0), dtype=np.float64)
 
 
 def _bursts(chance: float, shape: tuple[int, int], rng: Generator) -> Flags:
