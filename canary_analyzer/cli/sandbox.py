@@ -1,7 +1,7 @@
 """`canary-analyzer sandbox`: the mesh in a box."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,16 +32,25 @@ def up(
             help="Run Deployments by the sandbox's own controller; turn it off where a kube-controller-manager runs."
         ),
     ] = True,
+    metrics: Annotated[
+        Literal["istio", "linkerd"], typer.Option(help="Whose metric names and labels the mesh speaks.")
+    ] = "istio",
 ) -> None:
     """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind.
 
     From another API server Ctrl-C also deletes what `up` created there: the flask-app, unless it was there before, and
     the node. The definitions of Istio's kinds stay.
     """
+    from canary_analyzer.sandbox.mesh.dialects import Metrics
     from canary_analyzer.sandbox.up import SandboxOptions, up
 
     up(
         SandboxOptions(
-            json=json, load=load, images=images, kubeconfig=kubeconfig, workload_controller=workload_controller
+            json=json,
+            load=load,
+            images=images,
+            kubeconfig=kubeconfig,
+            workload_controller=workload_controller,
+            metrics=Metrics(metrics),
         )
     )

@@ -18,6 +18,7 @@ from canary_analyzer.sandbox.api import ApiServer
 from canary_analyzer.sandbox.client import ApiError, KubeClient
 from canary_analyzer.sandbox.mesh import processes
 from canary_analyzer.sandbox.mesh.agent import MeshAgent
+from canary_analyzer.sandbox.mesh.dialects import DIALECTS, Metrics
 from canary_analyzer.sandbox.mesh.envoy import Envoy, EnvoyError
 from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
 from canary_analyzer.sandbox.node.reaper import Reaper
@@ -32,7 +33,7 @@ class SandboxOptions:
 
     `kubeconfig` leads to another API server than the sandbox's own, `images` adds images to the known ones, `load` is
     in requests per second, `json` asks for one line of JSON instead of text, `workload_controller` is off where a
-    kube-controller-manager runs.
+    kube-controller-manager runs, `metrics` chooses the telemetry's dialect.
     """
 
     kubeconfig: Path | None = None
@@ -40,15 +41,17 @@ class SandboxOptions:
     load: float = 0.0
     images: Path | None = None
     workload_controller: bool = True
+    metrics: Metrics = Metrics.ISTIO
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Where everything is: a kubeconfig file, and URLs."""
+    """Where everything is: a kubeconfig file, and URLs; `sidecar` is the way of a client inside the mesh."""
 
     kubeconfig: str
     api: str
     ingress: str
+    sidecar: str
     prometheus: str
     control: str
 
@@ -109,9 +112,11 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     known = {**images.load(), **(images.load(options.images) if options.images else {})}
     folder = (await stack.enter_async_context(Reaper())).directory
     http = await stack.enter_async_context(aiohttp.ClientSession())
-    proxy = await stack.enter_async_context(Envoy.running(folder / "envoy", http))
+    proxy = await stack.enter_async_context(Envoy.running(folder / "envoy", http, options.metrics))
     # Early: Prometheus looks for its targets 5 s after its start, whatever the scrape interval.
-    prometheus = await stack.enter_async_context(Prometheus.running(folder / "prometheus", http, proxy.admin))
+    prometheus = await stack.enter_async_context(
+        Prometheus.running(folder / "prometheus", http, proxy.admin, options.metrics)
+    )
     config = await stack.enter_async_context(_api(options.kubeconfig, folder / "kubeconfig"))
     client = await stack.enter_async_context(KubeClient.from_kubeconfig(config))
     await node.disown(client, node.NODE_NAME)
@@ -129,9 +134,15 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     controls = control.Controls(load_socket=socket, prometheus=prometheus, mesh=mesh, client=client)
     control_url = await stack.enter_async_context(control.serving(controls))
     if options.load:
-        await _until_first_sample(http, prometheus.url)
-    api = kubeconfig.load(config).url
-    return Addresses(kubeconfig=str(config), api=api, ingress=ingress, prometheus=prometheus.url, control=control_url)
+        await _until_first_sample(http, prometheus.url, options.metrics)
+    return Addresses(
+        kubeconfig=str(config),
+        api=kubeconfig.load(config).url,
+        ingress=ingress,
+        sidecar=f"http://{proxy.sidecar}",
+        prometheus=prometheus.url,
+        control=control_url,
+    )
 
 
 @asynccontextmanager
@@ -190,8 +201,9 @@ async def _until_ok(http: aiohttp.ClientSession, ingress: str) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _until_first_sample(http: aiohttp.ClientSession, prometheus: str) -> None:
-    query = {"query": f'istio_requests_total{{destination_service_name="{manifests.NAME}"}}'}
+async def _until_first_sample(http: aiohttp.ClientSession, prometheus: str, metrics: Metrics) -> None:
+    dialect = DIALECTS[metrics]
+    query = {"query": f'{{__name__="{dialect.counter}",{dialect.service_label}="{manifests.NAME}"}}'}
     async with asyncio.timeout(READY_SECONDS):
         while True:
             async with http.get(f"{prometheus}/api/v1/query", params=query) as answer:

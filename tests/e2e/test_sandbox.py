@@ -54,7 +54,7 @@ class Box:
         return requests.get(url, params={"query": promql}, timeout=30).json()["data"]["result"]
 
     def counted(self) -> int:
-        found = self.query("sum(istio_requests_total)")
+        found = self.query('sum(istio_requests_total{reporter="source"})')
         return int(found[0]["value"][1]) if found else 0
 
     def set_image(self, image: str) -> None:
@@ -186,7 +186,7 @@ def test_prometheus_keeps_address_and_data_over_a_stop_and_a_start(box):
     with pytest.raises(requests.ConnectionError):
         box.query("up")
     box.post("/prometheus/start").raise_for_status()
-    assert int(box.query(f"sum(istio_requests_total @ {then:.3f})")[0]["value"][1]) >= before
+    assert int(box.query(f'sum(istio_requests_total{{reporter="source"}} @ {then:.3f})')[0]["value"][1]) >= before
     eventually(lambda: box.counted() > before, "new samples")
 
 

@@ -66,7 +66,12 @@ def _for_port(policy: Document, port: Document) -> Document:
 def cluster(part: Slice) -> Document:
     """An EDS cluster whose endpoints are in a file of its own (Envoy reads one assignment per file subscription)."""
     metadata = part.service["metadata"]
-    identity = {"service": part.host, "service_name": metadata["name"], "service_namespace": metadata["namespace"]}
+    identity = {
+        "service": part.host,
+        "service_name": metadata["name"],
+        "service_namespace": metadata["namespace"],
+        "authority": f"{part.host}:{part.port['port']}",
+    }
     return {
         "name": part.name,
         "type": "EDS",

@@ -20,20 +20,19 @@ from canary_analyzer.sandbox.mesh.bootstrap import (
     CLUSTER_TYPE,
     CLUSTERS_FILE,
     ENDPOINTS_TYPE,
-    ROUTES_FILE,
     ROUTES_TYPE,
     bootstrap,
     response,
 )
 from canary_analyzer.sandbox.mesh.clusters import endpoints_path
-from canary_analyzer.sandbox.mesh.translate import ROUTES
+from canary_analyzer.sandbox.mesh.dialects import DIALECTS, Metrics
+from canary_analyzer.sandbox.mesh.listeners import CALLERS, INGRESS, SIDECAR, routes_file
 from canary_analyzer.sandbox.mesh.world import Document
 
 START_SECONDS = 15.0
 CONFIRM_SECONDS = 5.0
 POLL_SECONDS = 0.005
 _CLUSTER_STATS = "cluster_manager.cds"
-_ROUTE_STATS = f"http.{ROUTES}.rds.{ROUTES}"
 
 
 class EnvoyError(Exception):
@@ -43,12 +42,13 @@ class EnvoyError(Exception):
 class Envoy:
     """One Envoy process, its files and what it was told last.
 
-    `ingress` and `admin` are addresses as `host:port`. Endpoints and configuration are published separately:
+    `ingress`, `sidecar` and `admin` are addresses as `host:port`. Endpoints and configuration are published separately:
     membership changes by the second and must never wait for the routes.
     """
 
     def __init__(self, folder: Path, http: aiohttp.ClientSession) -> None:
         self.ingress = ""
+        self.sidecar = ""
         self.admin = ""
         self._folder = folder
         self._http = http
@@ -56,17 +56,20 @@ class Envoy:
         self._version = 0
         self._endpoints: dict[str, Document] = {}
         self._clusters: dict[str, Document] = {}
-        self._routes: Document | None = None
+        self._routes: dict[str, Document] = {}
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, folder: Path, http: aiohttp.ClientSession) -> AsyncIterator[Self]:
+    async def running(
+        cls, folder: Path, http: aiohttp.ClientSession, metrics: Metrics = Metrics.ISTIO
+    ) -> AsyncIterator[Self]:
         """An Envoy without routes, in a folder of its own, for as long as the block lasts; raises EnvoyError."""
         proxy = cls(folder, http)
         (folder / "eds").mkdir(parents=True)
         proxy._write(CLUSTERS_FILE, CLUSTER_TYPE, [])
-        proxy._write(ROUTES_FILE, ROUTES_TYPE, [{"name": ROUTES}])
-        (folder / "bootstrap.json").write_text(json.dumps(bootstrap()))
+        for listener in CALLERS:
+            proxy._write(routes_file(listener), ROUTES_TYPE, [{"name": listener}])
+        (folder / "bootstrap.json").write_text(json.dumps(bootstrap(DIALECTS[metrics])))
         process = await processes.spawn(_command(), folder, proxy._log)
         try:
             await proxy._until("start", START_SECONDS, lambda: proxy._is_live(process))
@@ -81,14 +84,15 @@ class Envoy:
                 self._write(endpoints_path(name), ENDPOINTS_TYPE, [assignment])
                 self._endpoints[name] = assignment
 
-    async def publish(self, clusters: Mapping[str, Document], routes: Document) -> None:
+    async def publish(self, clusters: Mapping[str, Document], routes: Mapping[str, Document]) -> None:
         """Put clusters and routes in force, so that no route ever points at a cluster that is not there.
 
         New clusters first, then the routes, and only then the old clusters away. The endpoints of new clusters must
         have been published before. Raises EnvoyError; what was in force then stays so.
         """
         await self._publish_clusters({**self._clusters, **clusters})
-        await self._publish_routes(routes)
+        for listener, table in routes.items():
+            await self._publish_routes(listener, table)
         await self._publish_clusters(dict(clusters))
 
     async def _publish_clusters(self, clusters: dict[str, Document]) -> None:
@@ -98,11 +102,11 @@ class Envoy:
         await self._apply(CLUSTERS_FILE, CLUSTER_TYPE, resources, _CLUSTER_STATS)
         self._clusters = clusters
 
-    async def _publish_routes(self, routes: Document) -> None:
-        if routes == self._routes:
+    async def _publish_routes(self, listener: str, routes: Document) -> None:
+        if routes == self._routes.get(listener):
             return
-        await self._apply(ROUTES_FILE, ROUTES_TYPE, [routes], _ROUTE_STATS)
-        self._routes = routes
+        await self._apply(routes_file(listener), ROUTES_TYPE, [routes], f"http.{listener}.rds.{listener}")
+        self._routes[listener] = routes
 
     async def _apply(self, file: str, type_url: str, resources: list[Document], stats: str) -> None:
         rejected = (await self._stats(stats)).get(f"{stats}.update_rejected")
@@ -146,15 +150,16 @@ class Envoy:
             async with self._http.get(f"http://{self.admin}/ready") as ready:
                 if ready.status != 200:
                     return False
-            self.ingress = await self._listener()
+            listeners = await self._listeners()
         except aiohttp.ClientError:
             return False
-        return bool(self.ingress)
+        self.ingress, self.sidecar = listeners.get(INGRESS, ""), listeners.get(SIDECAR, "")
+        return bool(self.ingress and self.sidecar)
 
-    async def _listener(self) -> str:
+    async def _listeners(self) -> dict[str, str]:
         async with self._http.get(f"http://{self.admin}/listeners") as answer:
             lines = (await answer.text()).splitlines()
-        return next((line.partition("::")[2] for line in lines if line.startswith(f"{ROUTES}::")), "")
+        return dict(line.split("::", 1) for line in lines)
 
     async def _until(self, what: str, seconds: float, condition: Callable[[], Awaitable[bool]]) -> None:
         try:

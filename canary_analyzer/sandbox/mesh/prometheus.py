@@ -13,6 +13,7 @@ import aiohttp
 import yaml
 
 from canary_analyzer.sandbox.mesh import processes
+from canary_analyzer.sandbox.mesh.dialects import DIALECTS, Metrics
 from canary_analyzer.sandbox.mesh.telemetry import prometheus_config
 
 START_SECONDS = 20.0
@@ -36,11 +37,13 @@ class Prometheus:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, folder: Path, http: aiohttp.ClientSession, envoy_admin: str) -> AsyncIterator[Self]:
+    async def running(
+        cls, folder: Path, http: aiohttp.ClientSession, envoy_admin: str, metrics: Metrics
+    ) -> AsyncIterator[Self]:
         """A server with its data in `folder`, for as long as the block lasts; raises PrometheusError."""
         server = cls(folder, http)
         folder.mkdir(parents=True)
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(prometheus_config(envoy_admin)))
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(prometheus_config(envoy_admin, DIALECTS[metrics])))
         await server._start_on_free_port()
         try:
             yield server

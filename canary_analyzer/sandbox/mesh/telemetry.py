@@ -1,86 +1,142 @@
-"""Istio's standard metrics out of Envoy's stats access logger and one Prometheus scrape.
+"""What every request is counted by: Envoy's stats access logger, and the Prometheus scrape that names the series.
 
-Names and labels: https://istio.io/latest/docs/reference/config/metrics/
-Every label value comes from configuration or from a closed set (codes, flags), never from what a client sends.
+The caller's side is logged when a request is over, the destination's side for every attempt that a pod answered, as
+that pod's own proxy would have counted it. Every label value comes from configuration or from a closed set (codes,
+flags), never from what a client sends.
 """
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from canary_analyzer.sandbox.mesh.clusters import ISTIO
 from canary_analyzer.sandbox.mesh.world import Document
 
 STATS_LOGGER = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
-GATEWAY, GATEWAY_NAMESPACE = "istio-ingressgateway", "istio-system"
 SCRAPE_SECONDS = 1
-
-_SOURCE = {
-    "reporter": "source",
-    "source_workload": GATEWAY,
-    "source_workload_namespace": GATEWAY_NAMESPACE,
-    "source_app": GATEWAY,
-    "source_canonical_service": GATEWAY,
-    "source_canonical_revision": "latest",
-}
-# A cluster may hold pods of several workloads, so the workload is asked of the host that answered; with no healthy
-# host there is none, while the Service is known: exactly what Istio reports.
-_DESTINATION = {
-    "destination_workload": f"%METADATA(UPSTREAM_HOST:{ISTIO}:workload)%",
-    "destination_workload_namespace": f"%METADATA(UPSTREAM_HOST:{ISTIO}:namespace)%",
-    "destination_app": f"%METADATA(UPSTREAM_HOST:{ISTIO}:app)%",
-    "destination_version": f"%METADATA(UPSTREAM_HOST:{ISTIO}:version)%",
-    "destination_canonical_service": f"%METADATA(UPSTREAM_HOST:{ISTIO}:canonical_service)%",
-    "destination_canonical_revision": f"%METADATA(UPSTREAM_HOST:{ISTIO}:canonical_revision)%",
-    "destination_service": f"%METADATA(CLUSTER:{ISTIO}:service)%",
-    "destination_service_name": f"%METADATA(CLUSTER:{ISTIO}:service_name)%",
-    "destination_service_namespace": f"%METADATA(CLUSTER:{ISTIO}:service_namespace)%",
-}
-_RESPONSE = {
-    "response_code": "%RESPONSE_CODE%",
-    "response_flags": "%RESPONSE_FLAGS%",
-    "connection_security_policy": "unknown",  # what the source side of a connection says in Istio
-}
-_GRPC_RESPONSE = {"grpc_response_status": "%GRPC_STATUS_NUMBER%"}
 _IS_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+_EVERYTHING = {"not_health_check_filter": {}}  # an and_filter wants two filters
+_NOT_GRPC = {**_IS_GRPC, "treat_missing_header_as_empty": True, "invert_match": True}
+
+Labels = Mapping[str, str]
 
 
-def access_logs() -> list[Document]:
-    """One stats logger for gRPC requests and one for all others: the protocol is the only label that needs two."""
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A workload that sends requests; the sandbox's two have no pod in the API."""
+
+    workload: str
+    namespace: str
+    pod: str
+    pod_template_hash: str
+
+
+GATEWAY = Caller(
+    workload="istio-ingressgateway",
+    namespace="istio-system",
+    pod="istio-ingressgateway-7c9f8d6b5-2xkqp",
+    pod_template_hash="7c9f8d6b5",
+)
+CLIENT = Caller(workload="client", namespace="default", pod="client-6d4b9c8f7-9zvht", pod_template_hash="6d4b9c8f7")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A counter and a histogram of milliseconds, and the labels of each; `scope` goes before their names."""
+
+    scope: str
+    counter: str
+    histogram: str
+    counter_labels: Labels
+    histogram_labels: Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How one mesh counts: series of the caller's and of the destination's side by caller and protocol (http, grpc).
+
+    `rules` turn what Envoy shows of `scope` into the mesh's own names; `counter` is the counter's, `service_label` that
+    of the label which names the Service; `buckets_ms` are the histogram's upper bounds.
+    """
+
+    scope: str
+    counter: str
+    service_label: str
+    source: Callable[[Caller, str], Series]
+    destination: Callable[[Caller, str], Series]
+    rules: Sequence[Document]
+    histogram: str
+    buckets_ms: Sequence[float]
+
+
+def host(key: str) -> str:
+    """Format of what is known of the pod that answered; `-` when none did."""
+    return f"%METADATA(UPSTREAM_HOST:{ISTIO}:{key})%"
+
+
+def cluster(key: str) -> str:
+    """Format of what is known of the Service that was called."""
+    return f"%METADATA(CLUSTER:{ISTIO}:{key})%"
+
+
+def caller_logs(dialect: Dialect, caller: Caller) -> list[Document]:
+    """Loggers of finished requests."""
+    return _by_protocol(lambda protocol: dialect.source(caller, protocol))
+
+
+def destination_logs(dialect: Dialect, caller: Caller) -> list[Document]:
+    """Loggers of attempts; one that no pod answered was not seen by any proxy beside a pod."""
+    answered = {"status_code_filter": {"comparison": {"op": "GE", "value": at_least(100)}}}
+    return _by_protocol(lambda protocol: dialect.destination(caller, protocol), answered)
+
+
+def _by_protocol(series: Callable[[str], Series], *more: Document) -> list[Document]:
+    """The protocol is the only label that needs two loggers."""
     return [
-        _stats_logger({"request_protocol": "grpc", **_GRPC_RESPONSE}, _IS_GRPC),
-        _stats_logger(
-            {"request_protocol": "http"}, {**_IS_GRPC, "treat_missing_header_as_empty": True, "invert_match": True}
-        ),
+        _logger(
+            series(protocol), {"and_filter": {"filters": [_EVERYTHING, {"header_filter": {"header": header}}, *more]}}
+        )
+        for protocol, header in (("http", _NOT_GRPC), ("grpc", _IS_GRPC))
     ]
 
 
-def _stats_logger(protocol: dict[str, str], header: Document) -> Document:
-    labels = {**_SOURCE, **_DESTINATION, **_RESPONSE, **protocol}
-    tags = [{"name": name, "value_format": value} for name, value in labels.items()]
-    duration = {"name": "request_duration_milliseconds", "tags": tags}
+def at_least(code: int) -> Document:
+    """A status code as Envoy's comparisons want it; nothing overrides it at run time."""
+    return {"default_value": code, "runtime_key": "sandbox.unused"}
+
+
+def _logger(series: Series, condition: Document) -> Document:
+    histogram = {"name": series.histogram, "tags": _tags(series.histogram_labels)}
+    counter = {"name": series.counter, "tags": _tags(series.counter_labels)}
     return {
-        "name": f"istio.{protocol['request_protocol']}",
-        "filter": {"header_filter": {"header": header}},
+        "name": f"{series.scope}.{series.counter}",
+        "filter": condition,
         "typed_config": {
             "@type": STATS_LOGGER,
-            "stats_scope": {"prefix": "istio"},
-            "counters": [{"stat": {"name": "requests_total", "tags": tags}, "value_fixed": 1}],
-            "histograms": [{"stat": duration, "unit": "Milliseconds", "value_format": "%DURATION%"}],
+            "stats_scope": {"prefix": series.scope},
+            "counters": [{"stat": counter, "value_fixed": 1}],
+            "histograms": [{"stat": histogram, "unit": "Milliseconds", "value_format": "%DURATION%"}],
         },
     }
 
 
-def prometheus_config(envoy_admin: str) -> Document:
-    """Prometheus configuration that scrapes Envoy's admin address (`host:port`)."""
-    names = {"source_labels": ["__name__"], "regex": "envoy_(istio_.*)", "target_label": "__name__"}
-    unknown = [
-        {"source_labels": [label], "regex": "-?", "target_label": label, "replacement": "unknown"}
-        for label in _DESTINATION
-    ]
-    flags = {"source_labels": ["response_flags"], "regex": "-?", "target_label": "response_flags", "replacement": "-"}
-    scrape = {
-        "job_name": "istio",
+def _tags(labels: Labels) -> list[Document]:
+    return [{"name": name, "value_format": value} for name, value in labels.items()]
+
+
+def relabelled(labels: Sequence[str], replacement: str) -> Iterator[Document]:
+    """Relabelling rules that write something else where Envoy knew nothing; the empty string takes the label away."""
+    for label in labels:
+        yield {"source_labels": [label], "regex": "-?", "target_label": label, "replacement": replacement}
+
+
+def prometheus_config(envoy_admin: str, dialect: Dialect) -> Document:
+    """Prometheus configuration that scrapes a dialect's statistics at Envoy's admin address (`host:port`)."""
+    job = {
+        "job_name": dialect.scope,
         "metrics_path": "/stats/prometheus",
-        "params": {"filter": [r"^istio\."]},
+        "params": {"filter": [rf"^{dialect.scope}\."]},
         "static_configs": [{"targets": [envoy_admin]}],
-        "metric_relabel_configs": [names, *unknown, flags],
+        "metric_relabel_configs": list(dialect.rules),
     }
     interval = f"{SCRAPE_SECONDS}s"
-    return {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": [scrape]}
+    return {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": [job]}

@@ -4,19 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from canary_analyzer.sandbox.mesh.clusters import cluster, endpoints, slices
-from canary_analyzer.sandbox.mesh.virtualhosts import virtual_hosts
+from canary_analyzer.sandbox.mesh.listeners import INGRESS, SIDECAR
+from canary_analyzer.sandbox.mesh.virtualhosts import ingress_hosts, sidecar_hosts
 from canary_analyzer.sandbox.mesh.world import Document, World
-
-ROUTES = "ingress"  # name of the one RouteConfiguration
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Envoy resources: clusters and endpoint assignments by cluster name, and the route configuration."""
+    """Envoy resources: clusters and endpoint assignments by cluster name, route configurations by listener."""
 
     clusters: Mapping[str, Document]
     endpoints: Mapping[str, Document]
-    routes: Document
+    routes: Mapping[str, Document]
 
 
 def translate(world: World) -> Snapshot:
@@ -25,5 +24,12 @@ def translate(world: World) -> Snapshot:
     return Snapshot(
         clusters={part.name: cluster(part) for part in parts},
         endpoints={part.name: endpoints(part, world) for part in parts},
-        routes={"name": ROUTES, "virtual_hosts": virtual_hosts(world), "ignore_port_in_host_matching": True},
+        routes={
+            INGRESS: _routes(INGRESS, ingress_hosts(world)),
+            SIDECAR: _routes(SIDECAR, sidecar_hosts(world)),
+        },
     )
+
+
+def _routes(name: str, hosts: list[Document]) -> Document:
+    return {"name": name, "virtual_hosts": hosts, "ignore_port_in_host_matching": True}

@@ -1,10 +1,11 @@
-"""Which Host headers the one Envoy of the sandbox answers, and with which VirtualService.
+"""Which Host headers the two listeners of the sandbox answer, and with which VirtualService.
 
-It stands for two proxies at once: the ingress gateway, and the sidecar of a client inside the mesh that calls Services
-by name. Where both could answer a host the gateway does, so that no request slips past a VirtualService bound to it.
+The sidecar's knows VirtualServices of the mesh and bare Services, as in Istio. The ingress knows those of gateways and
+is generous: it answers what the sidecar would as well, for one client is enough to try things out. Where both could
+answer a host the gateway does, so that no request at the ingress slips past a VirtualService bound to a gateway.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from canary_analyzer.sandbox.mesh.matches import EVERYTHING
 from canary_analyzer.sandbox.mesh.names import domains, fqdn
@@ -17,11 +18,24 @@ _HTTP = {"HTTP", "HTTP2", "GRPC"}
 Table = dict[str, list[Document]]  # routes by domain
 
 
-def virtual_hosts(world: World) -> list[Document]:
-    """Envoy's virtual hosts: gateway-bound hosts, then VirtualServices of the mesh, then bare Services."""
+def ingress_hosts(world: World) -> list[Document]:
+    """Envoy's virtual hosts: gateway-bound hosts, then VirtualServices of the mesh, then Services without a gateway."""
+    behind_gateway = set(_gateway_destinations(world))
     table = _gateway_hosts(world)
-    for domain, routes in (*_mesh_hosts(world), *_bare_services(world)):
+    for domain, routes in (*_mesh_hosts(world), *_bare_services(world, behind_gateway)):
         table.setdefault(domain, routes)
+    return _listed(table)
+
+
+def sidecar_hosts(world: World) -> list[Document]:
+    """Envoy's virtual hosts: VirtualServices of the mesh, then bare Services."""
+    table: Table = {}
+    for domain, routes in (*_mesh_hosts(world), *_bare_services(world, frozenset())):
+        table.setdefault(domain, routes)
+    return _listed(table)
+
+
+def _listed(table: Table) -> list[Document]:
     return [
         {"name": domain, "domains": [domain], "routes": routes} for domain, routes in sorted(table.items()) if routes
     ]
@@ -60,12 +74,10 @@ def _mesh_hosts(world: World) -> Iterator[tuple[str, list[Document]]]:
             yield from ((domain, routes) for domain in domains(fqdn(host, namespace)))
 
 
-def _bare_services(world: World) -> Iterator[tuple[str, list[Document]]]:
-    """Services that no VirtualService of a gateway routes to: by name these would be a way past it."""
+def _bare_services(world: World, but: Set[str]) -> Iterator[tuple[str, list[Document]]]:
     services = routable_services(world)
-    behind_gateway = set(_gateway_destinations(world))
     for host, service in sorted(services.items()):
-        if host in behind_gateway:
+        if host in but:
             continue
         router = Router(namespace=service["metadata"]["namespace"], services=services)
         routes = envoy_routes({"route": [{"destination": {"host": host}}]}, MESH, router)

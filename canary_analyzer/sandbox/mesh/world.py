@@ -8,6 +8,10 @@ from canary_analyzer.sandbox.mesh.names import fqdn, service_fqdn
 
 Document = dict[str, Any]
 
+# Labels of pods that the telemetry carries, as Prometheus names them. A stock Prometheus takes over all labels; the
+# statistics of Envoy need to know them beforehand.
+POD_LABELS = {"app": "app", "version": "version", "track": "track", "pod_template_hash": "pod-template-hash"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -48,7 +52,7 @@ def rule_host(rule: Document) -> str:
 
 
 def workload_metadata(pod: Document) -> dict[str, str]:
-    """A pod's identity in Istio's metrics: workload, namespace, app, version, canonical service and revision.
+    """A pod's identity in the metrics: name, workload, namespace, labels, canonical service and revision.
 
     The workload is the Deployment: as in Istio, the ReplicaSet's name without the pod-template-hash.
     """
@@ -60,10 +64,10 @@ def workload_metadata(pod: Document) -> dict[str, str]:
         workload = workload.removesuffix(f"-{labels.get('pod-template-hash', '')}")
     app, version = labels.get("app"), labels.get("version")
     known = {
+        "pod": metadata["name"],
         "workload": workload,
         "namespace": metadata["namespace"],
-        "app": app,
-        "version": version,
+        **{name: labels.get(label) for name, label in POD_LABELS.items()},
         "canonical_service": _canonical(labels, "canonical-name", "name") or app or workload,
         "canonical_revision": _canonical(labels, "canonical-revision", "version") or version or "latest",
     }

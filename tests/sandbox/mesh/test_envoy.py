@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from canary_analyzer.sandbox.mesh.envoy import EnvoyError
+from canary_analyzer.sandbox.mesh.dialects import Metrics
+from canary_analyzer.sandbox.mesh.envoy import Envoy, EnvoyError
 from canary_analyzer.sandbox.mesh.translate import translate
 from canary_analyzer.sandbox.mesh.world import World
 
@@ -122,20 +123,73 @@ async def test_every_kind_of_action_is_one_that_envoy_accepts(make, apply, ask, 
     assert [(await ask(path))[0] for path in paths] == [418, 555, 200, 200, 200, 200, 200, 200]
 
 
-async def test_metrics_name_workload_and_service_as_istio_does(make, apply, ask, envoy, http, cluster):
+async def counted(envoy, http, name):
+    """The lines of a counter; a statistic that has its name already goes without one more."""
+    async with http.get(f"http://{envoy.admin}/stats/prometheus") as answer:
+        return [line for line in (await answer.text()).splitlines() if line.startswith(f"envoy_{name}{{")]
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+@pytest.mark.parametrize(
+    ("reporter", "labels"),
+    [
+        ("source", ['pod="istio-ingressgateway-7c9f8d6b5-2xkqp"', 'namespace="istio-system"']),
+        ("destination", ['pod="app"', 'namespace="default"', 'pod_template_hash="5d8f"']),
+    ],
+)
+async def test_metrics_name_workload_service_and_pod_as_istio_does(
+    make, apply, ask, envoy, http, cluster, protocol, reporter, labels
+):
     await apply(cluster({"route": [make.to("app")]}))
+    await ask(**{"content-type": "application/grpc" if protocol == "grpc" else "text/plain"})
+    (line,) = [each for each in await counted(envoy, http, "istio_requests_total") if f'reporter="{reporter}"' in each]
+    for label in (
+        *labels,
+        f'request_protocol="{protocol}"',
+        'source_workload="istio-ingressgateway"',
+        'destination_workload="app"',
+        'destination_service="app.default.svc.cluster.local"',
+        'destination_service_name="app"',
+        'response_code="200"',
+    ):
+        assert label in line
+
+
+async def test_the_destination_counts_every_attempt_and_the_source_the_request(make, apply, ask, envoy, http, cluster):
+    retried = {"route": [make.to("app")], "retries": {"attempts": 2, "retryOn": "retriable-status-codes,200"}}
+    await apply(cluster(retried))
     await ask()
-    await ask(**{"content-type": "application/grpc"})
-    async with http.get(f"http://{envoy.admin}/stats/prometheus", params={"filter": r"^istio\."}) as answer:
-        lines = [line for line in (await answer.text()).splitlines() if line.startswith("envoy_istio_requests_total")]
-    for protocol in ("http", "grpc"):
-        (line,) = [each for each in lines if f'request_protocol="{protocol}"' in each]
-        for label in (
-            'reporter="source"',
-            'source_workload="istio-ingressgateway"',
-            'destination_workload="app"',
-            'destination_service="app.default.svc.cluster.local"',
-            'destination_service_name="app"',
-            'response_code="200"',
-        ):
-            assert label in line
+    counts = {
+        reporter: [line.split()[-1] for line in await counted(envoy, http, "istio_requests_total") if reporter in line]
+        for reporter in ('reporter="source"', 'reporter="destination"')
+    }
+    assert list(counts.values()) == [["1"], ["3"]]
+
+
+async def test_a_client_in_the_mesh_is_another_source_than_the_gateway(make, apply, envoy, http, cluster):
+    await apply(cluster({"route": [make.to("app-canary")]}))
+    async with http.get(f"http://{envoy.sidecar}/", headers={"Host": "app"}) as answer:
+        assert answer.headers["x-app-version"] == "stable"
+    lines = await counted(envoy, http, "istio_requests_total")
+    assert all('source_workload="client"' in line for line in lines)
+
+
+async def test_the_linkerd_dialect_counts_responses_at_both_ends(make, tmp_path, http, cluster):
+    async with Envoy.running(tmp_path / "linkerd", http, Metrics.LINKERD) as proxy:
+        snapshot = translate(cluster({"route": [make.to("app")]}))
+        proxy.publish_endpoints(snapshot.endpoints)
+        await proxy.publish(snapshot.clusters, snapshot.routes)
+        async with http.get(f"http://{proxy.ingress}/"):
+            lines = sorted(await counted(proxy, http, "linkerd_response_total"))
+        buckets = await counted(proxy, http, "linkerd_response_latency_ms_bucket")
+    inbound, outbound = lines
+    assert all(label in inbound for label in ('direction="inbound"', 'deployment="app"', 'status_code="200"'))
+    assert all(label in outbound for label in ('direction="outbound"', 'dst_deployment="app"', 'dst_pod="app"'))
+    assert any('le="20"' in line for line in buckets)
+    assert not any('le="25"' in line for line in buckets)
+
+
+async def test_an_answer_of_the_proxy_itself_names_the_cause(make, apply, envoy, http, cluster):
+    await apply(cluster({"route": [make.to("app-canary")]}, without=["app-canary"]))
+    async with http.get(f"http://{envoy.ingress}/") as answer:
+        assert (answer.status, answer.headers["x-sandbox-cause"]) == (503, "NC")

@@ -25,7 +25,7 @@ def test_a_sample_leads_from_the_gateway_to_clusters_that_exist(make, rule):
             destination_rules=[sample("destinationrule.yaml")],
         )
     )
-    (host,) = snapshot.routes["virtual_hosts"]
+    (host,) = snapshot.routes["ingress"]["virtual_hosts"]
     forward = host["routes"][0]["route"]
     names = [each["name"] for each in forward.get("weighted_clusters", {}).get("clusters", ())]
     assert host["domains"] == ["*"]

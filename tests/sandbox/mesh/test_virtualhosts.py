@@ -1,6 +1,6 @@
 import pytest
 
-from canary_analyzer.sandbox.mesh.virtualhosts import virtual_hosts
+from canary_analyzer.sandbox.mesh.virtualhosts import ingress_hosts
 from canary_analyzer.sandbox.mesh.world import World
 
 SHORT_NAMES = {"app", "app.default", "app.default.svc", "app.default.svc.cluster.local"}
@@ -10,7 +10,7 @@ def targets(world):
     """The cluster host of every domain's first route."""
     return {
         each["domains"][0]: each["routes"][0]["route"]["cluster"].rpartition("|")[2].partition(".")[0]
-        for each in virtual_hosts(world)
+        for each in ingress_hosts(world)
     }
 
 
@@ -30,13 +30,13 @@ def targets(world):
 )
 def test_a_gateway_and_a_virtual_service_must_agree_on_the_host(make, claimed, exposed, domains):
     rule = make.virtual_service("app", {"route": [make.to("app")]}, hosts=claimed, gateways=["edge"])
-    found = virtual_hosts(World(virtual_services=[rule], gateways=[make.gateway("edge", *exposed)]))
+    found = ingress_hosts(World(virtual_services=[rule], gateways=[make.gateway("edge", *exposed)]))
     assert {each["domains"][0] for each in found} == domains
 
 
 def test_a_gateway_that_does_not_exist_lets_nothing_in(make):
     rule = make.virtual_service("app", {"route": [make.to("app")]}, hosts=["*"], gateways=["edge"])
-    assert virtual_hosts(World(virtual_services=[rule])) == []
+    assert ingress_hosts(World(virtual_services=[rule])) == []
 
 
 def test_a_service_is_reached_by_all_its_names(make):
@@ -59,7 +59,7 @@ def test_virtual_services_of_one_gateway_host_are_joined_with_the_unconditional_
     open_ = make.virtual_service("a", {"route": [make.to("a")]}, hosts=["*"], gateways=["edge"])
     beta = {"match": [{"uri": {"prefix": "/beta"}}], "route": [make.to("b")]}
     narrow = make.virtual_service("b", beta, hosts=["*"], gateways=["edge"])
-    (host,) = virtual_hosts(World(virtual_services=[open_, narrow], gateways=[make.gateway("edge", "*")]))
+    (host,) = ingress_hosts(World(virtual_services=[open_, narrow], gateways=[make.gateway("edge", "*")]))
     assert [each["match"]["prefix"] for each in host["routes"]] == ["/beta", "/"]
 
 
