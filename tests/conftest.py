@@ -9,7 +9,7 @@ from canary_analyzer.analysis import Decision, Verdict
 from canary_analyzer.rollout import actions
 from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.policy import RolloutPolicy, Step
-from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.view import Evidence, Share, View, Wishes, Workload
 
 OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
@@ -30,7 +30,7 @@ def make_run(**fields: object) -> Run:
         "canary": "app-canary",
         "canary_service": "app-canary",
         "label": ("track", "canary"),
-        "virtual_services": ("app",),
+        "routes": (RouteRef(namespace="default", name="app"),),
         "trigger": "app:v2",
         "images": NEW,
         "stable_images": OLD,

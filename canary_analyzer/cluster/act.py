@@ -1,29 +1,24 @@
 """The writes to a cluster; each looks first and is safe to repeat."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from canary_analyzer import routing
+from canary_analyzer.cluster import routes
 from canary_analyzer.cluster.client import (
     DEPLOYMENTS,
     DESTINATION_RULES,
     MANAGER,
     SERVICES,
-    VIRTUAL_SERVICES,
     Cluster,
     Conflict,
     Kind,
 )
-from canary_analyzer.cluster.observe import target
+from canary_analyzer.cluster.routes import target
 from canary_analyzer.rollout import actions, annotations, sibling
 from canary_analyzer.rollout.phases import Event, next_phase
-from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.routing import Document
-
-ATTEMPTS = 5
-"""Concurrent edits of one VirtualService that are waited out within a pass; the next pass tries again anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +43,11 @@ def act(cluster: Cluster, action: actions.Action, subject: Subject) -> None:
         case actions.ScaleCanary(replicas=replicas):
             cluster.merge(DEPLOYMENTS, run.namespace, run.canary, {"spec": {"replicas": replicas}})
         case actions.SetWeight(weight=weight):
-            edit_routes(cluster, run, lambda live: routing.with_weight(live, target(run), weight))
+            routes.edit(cluster, run, lambda live: routing.with_weight(live, target(run), weight))
         case actions.RestoreRoutes():
-            edit_routes(cluster, run, lambda live: _restored(live, subject))
+            routes.edit(cluster, run, lambda live: _restored(live, subject))
             # A last write of its own: one that changed fields would make us their owner again.
-            edit_routes(cluster, run, lambda live: routing.disowned(live, MANAGER))
+            routes.edit(cluster, run, lambda live: routing.disowned(live, MANAGER))
         case actions.PatchStable(images=images):
             patch_stable(cluster, run, dict(images))
         case actions.DeleteCanary():
@@ -85,15 +80,9 @@ def abandon(cluster: Cluster, subject: Subject) -> None:
     act(cluster, actions.DeleteCanaryServices(), subject)
 
 
-def edit_routes(cluster: Cluster, run: Run, edit: Callable[[Document], Document]) -> None:
-    """Apply an edit to the run's VirtualServices as they are now; on a concurrent change, to what they have become."""
-    for name in run.virtual_services:
-        _retried(partial(_edit_route, cluster, run.namespace, name, edit))
-
-
 def patch_stable(cluster: Cluster, run: Run, images: dict[str, str]) -> None:
     """Give stable's containers these images, guarded by the version that was read."""
-    _retried(lambda: _patch_images(cluster, run, images))
+    routes.retried(lambda: _patch_images(cluster, run, images))
 
 
 def _patch_images(cluster: Cluster, run: Run, images: dict[str, str]) -> None:
@@ -139,28 +128,10 @@ def set_status(cluster: Cluster, run: Run) -> None:
 
 def _restored(live: Document, subject: Subject) -> Document:
     between = target(subject.run)
-    name = live["metadata"]["name"]
-    snapshot = next(document for document in subject.snapshot if document["metadata"]["name"] == name)
+    snapshot = next(document for document in subject.snapshot if RouteRef.of(document) == RouteRef.of(live))
     weight = routing.canary_weight(live, between)
     written = routing.with_weight(snapshot, between, weight) if weight is not None else snapshot
     return routing.restored(live, snapshot, written, between)
-
-
-def _edit_route(cluster: Cluster, namespace: str, name: str, edit: Callable[[Document], Document]) -> None:
-    live = cluster.find(VIRTUAL_SERVICES, namespace, name)
-    if live is None:
-        return
-    patch = routing.json_patch(live, edit(live))
-    if patch:
-        cluster.patch(VIRTUAL_SERVICES, namespace, name, patch)
-
-
-def _retried(write: Callable[[], None]) -> None:
-    for _ in range(ATTEMPTS - 1):
-        with suppress(Conflict):
-            write()
-            return
-    write()
 
 
 def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:

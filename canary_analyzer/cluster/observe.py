@@ -19,6 +19,7 @@ from canary_analyzer.cluster.client import (
     Kind,
     NotFound,
 )
+from canary_analyzer.cluster.routes import live, target, visible
 from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Surroundings
@@ -39,7 +40,7 @@ def surroundings(cluster: Cluster, deployment: Document) -> Surroundings:
     return Surroundings(
         workload=workload(deployment),
         services=cluster.list(SERVICES, namespace).items,
-        virtual_services=_all(cluster, VIRTUAL_SERVICES, namespace),
+        virtual_services=visible(cluster, VIRTUAL_SERVICES, namespace),
         destination_rules=_all(cluster, DESTINATION_RULES, namespace),
         neighbours=[document for kind in selecting for document in _all(cluster, kind, namespace)],
         deployments=frozenset(d["metadata"]["name"] for d in cluster.list(DEPLOYMENTS, namespace).items),
@@ -61,7 +62,7 @@ def observe(cluster: Cluster, run: Run) -> View | None:
     canary = cluster.find(DEPLOYMENTS, run.namespace, run.canary)
     pods = cluster.list(PODS, run.namespace, f"{run.label[0]}={run.label[1]}").items
     pods = [pod for pod in pods if _owned_by_replicaset_of(pod, run.canary)]
-    routes = live_routes(cluster, run)
+    routes = live(cluster, run)
     return View(
         stable=workload(stable),
         wishes=wishes(stable, run),
@@ -74,17 +75,6 @@ def observe(cluster: Cluster, run: Run) -> View | None:
         reached=run.weight if at_weight(routes, target(run), run.weight) else None,
         routed=any(routing.canary_weight(route, target(run)) is not None for route in routes),
     )
-
-
-def target(run: Run) -> routing.Target:
-    """Return the pair of Services that the run's routes choose between."""
-    return routing.Target(namespace=run.namespace, stable=run.service, canary=run.canary_service)
-
-
-def live_routes(cluster: Cluster, run: Run) -> list[Document]:
-    """Read the run's VirtualServices; one that was deleted is left out."""
-    found = (cluster.find(VIRTUAL_SERVICES, run.namespace, name) for name in run.virtual_services)
-    return [route for route in found if route is not None]
 
 
 def weight(routes: Sequence[Document], between: routing.Target) -> int | None:

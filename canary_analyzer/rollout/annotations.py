@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from canary_analyzer.rollout.policy import RolloutPolicy, mistakes, override
+from canary_analyzer.rollout.strategy import Strategy
 
 PREFIX = "canary-analyzer.io/"
 IMAGE = PREFIX + "image"
@@ -22,7 +23,8 @@ ABORT = PREFIX + "abort"
 STATUS = PREFIX + "status"
 
 KNOWN = frozenset({IMAGE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
-STRATEGIES = ("canary",)
+STRATEGIES = (Strategy.CANARY,)
+"""What the annotation `strategy` may say."""
 CONFIG_LENGTH = 10_000
 """Characters of YAML that are read from an annotation; a whole policy has about a thousand."""
 REASON_LENGTH = 1000
@@ -41,6 +43,7 @@ class Misannotated(ValueError):
 class Request:
     """A wish for a canary, parsed: the images by container name, and the policy in force."""
 
+    strategy: Strategy
     images: Mapping[str, str]
     policy: RolloutPolicy
 
@@ -63,12 +66,12 @@ def parse(annotations: Mapping[str, str], containers: Sequence[str], profiles: M
     """
     found: list[str] = []
     found += _unknown(annotations)
-    found += _strategy(annotations.get(STRATEGY, "canary"))
+    strategy = _strategy(annotations.get(STRATEGY, Strategy.CANARY), found)
     images = _images(annotations[IMAGE], containers, found)
     policy = _policy(annotations, profiles, found)
-    if found or policy is None:
+    if found or policy is None or strategy is None:
         raise Misannotated(found)
-    return Request(images=images, policy=policy)
+    return Request(strategy=strategy, images=images, policy=policy)
 
 
 def _unknown(annotations: Mapping[str, str]) -> list[str]:
@@ -79,10 +82,11 @@ def _unknown(annotations: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _strategy(value: str) -> list[str]:
+def _strategy(value: str, found: list[str]) -> Strategy | None:
     if value in STRATEGIES:
-        return []
-    return [f"annotation {STRATEGY} = {value!r}: use one of {', '.join(STRATEGIES)}"]
+        return Strategy(value)
+    found.append(f"annotation {STRATEGY} = {value!r}: use one of {', '.join(STRATEGIES)}")
+    return None
 
 
 def _images(value: str, containers: Sequence[str], found: list[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from canary_analyzer import routing
 from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.policy import RolloutPolicy
-from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.view import Workload
 from canary_analyzer.routing import Document
 
@@ -80,7 +80,8 @@ def plan(
         canary=canary,
         canary_service=routes.target.canary,
         label=(label.key, label.value),
-        virtual_services=routes.virtual_services,
+        strategy=request.strategy,
+        routes=routes.documents,
         trigger=found[annotations.IMAGE],
         request=found.get(annotations.REQUEST),
         images=request.images,
@@ -100,7 +101,7 @@ def _taken(kind: str, documents: Sequence[Document], name: str) -> list[str]:
 class _Routes:
     target: routing.Target
     service: Document
-    virtual_services: tuple[str, ...]
+    documents: tuple[RouteRef, ...]
 
 
 def _unfit(deployment: Document, workload: Workload) -> list[str]:
@@ -173,9 +174,7 @@ def _reach(service: Document, virtual_services: Sequence[Document]) -> _Routes:
         namespace=metadata["namespace"], stable=metadata["name"], canary=sibling.sibling_name(metadata["name"])
     )
     selected = routing.select(virtual_services, target)
-    return _Routes(
-        target=target, service=service, virtual_services=tuple(each["metadata"]["name"] for each in selected)
-    )
+    return _Routes(target=target, service=service, documents=tuple(RouteRef.of(each) for each in selected))
 
 
 def _label(

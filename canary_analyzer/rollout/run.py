@@ -1,12 +1,13 @@
 """A run: the one value that survives restarts, kept as JSON in its ConfigMap."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from canary_analyzer.rollout.phases import ENDED, Event, Phase, next_phase
 from canary_analyzer.rollout.policy import RolloutPolicy, Step
+from canary_analyzer.rollout.strategy import Strategy
 
 TIMELINE_LENGTH = 200
 REASON_LENGTH = 1000
@@ -35,6 +36,23 @@ class Moment(Value):
     text: str
 
 
+class RouteRef(Value):
+    """Which document holds a route; VirtualServices of other namespaces may lead to our Services too."""
+
+    kind: str = "VirtualService"
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """Take it from a document; the items of an API list carry no kind, those of HTTPRoutes are given theirs."""
+        metadata = document["metadata"]
+        return cls(kind=document.get("kind", "VirtualService"), namespace=metadata["namespace"], name=metadata["name"])
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
 class Run(Value):
     """Everything that must outlive the process: who, what, by which policy, and how far it came."""
 
@@ -49,7 +67,8 @@ class Run(Value):
     canary_service: str
     label: tuple[str, str]
     """The label, key and value, that tells canary pods from stable ones."""
-    virtual_services: tuple[str, ...]
+    strategy: Strategy = Strategy.CANARY
+    routes: tuple[RouteRef, ...] = ()
     trigger: str
     """The annotation `image` as the user wrote it."""
     request: str | None = None
@@ -80,15 +99,30 @@ class Run(Value):
     reason: str = ""
     timeline: tuple[Moment, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_record(cls, fields: Any) -> Any:
+        """Read a record from before routes had a kind and a namespace."""
+        if not isinstance(fields, dict) or "virtual_services" not in fields:
+            return fields
+        names = fields["virtual_services"]
+        routes = [{"namespace": fields["namespace"], "name": name} for name in names]
+        return {"routes": routes, **fields}
+
     @property
     def ended(self) -> bool:
         """Whether nothing is left to do."""
         return self.phase in ENDED
 
     @property
+    def ramp(self) -> tuple[Step, ...]:
+        """The steps that the run takes, in order."""
+        return self.policy.steps
+
+    @property
     def ramp_step(self) -> Step:
         """The step of the ramp that the run is at."""
-        return self.policy.steps[self.step]
+        return self.ramp[self.step]
 
     def at_stage(self, stage: str, now: float) -> Self:
         """Return the run at another stage, its clock started anew, its open window of samples closed."""

@@ -6,10 +6,11 @@ import structlog
 
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.act import annotate
-from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, Conflict
+from canary_analyzer.cluster.client import Cluster, Conflict
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings
 from canary_analyzer.cluster.records import Record
+from canary_analyzer.cluster.routes import live
 from canary_analyzer.rollout import annotations, plan, sibling
 from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.intake import Intent, Seen, assess
@@ -74,7 +75,7 @@ def take_in(
 
 
 def _accept(cluster: Cluster, run: Run, now: float) -> Record | None:
-    routes = [cluster.get(VIRTUAL_SERVICES, run.namespace, name) for name in run.virtual_services]
+    routes = live(cluster, run)
     try:
         return records.create(cluster, begin(run, now), routes)
     except Conflict:

@@ -20,8 +20,8 @@ from canary_analyzer.rollout.actions import Action
 from canary_analyzer.rollout.decide import decide
 from canary_analyzer.rollout.evidence import Progress, evidence
 from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.run import Moment, Run
-from canary_analyzer.rollout.stages import Situation
 from canary_analyzer.rollout.view import View
 from canary_analyzer.service.samples import pair, read
 

@@ -17,8 +17,8 @@ from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
+from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
-from canary_analyzer.rollout.stages import ANALYSE
 from canary_analyzer.service.intake import StillChanging, take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
 from canary_analyzer.service.samples import pair
@@ -195,5 +195,5 @@ def delay(run: Run, now: float) -> float:
     """Return the seconds until the next pass: the next tick while samples are gathered, else soon."""
     tick = run.policy.tick_seconds
     next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
-    gathering = run.phase in RAMPING and run.stage == ANALYSE.name
+    gathering = run.phase in RAMPING and stage_of(run).samples
     return next_tick if gathering else min(next_tick, POLL_SECONDS)

@@ -32,7 +32,7 @@ MISTAKES = {
     "too long": ({IMAGE: "app=a:1", CONFIG: "#" * 20_000}, "20000 characters"),
     "unknown field": ({IMAGE: "app=a:1", CONFIG: "tick: 5"}, "tick = 5: there is no such field"),
     "wrong type": ({IMAGE: "app=a:1", CONFIG: "tick_seconds: often"}, "tick_seconds = 'often'"),
-    "out of range": ({IMAGE: "app=a:1", CONFIG: "analysis: {alpha: 2}"}, "alpha: value 2"),
+    "out of range": ({IMAGE: "app=a:1", CONFIG: "analysis: {alpha: 2}"}, "alpha = 2"),
     "descending steps": ({IMAGE: "app=a:1", CONFIG: "steps: [{weight: 50}, {weight: 5}]"}, "[50, 5] do not ascend"),
     "misspelt annotation": ({IMAGE: "app=a:1", "canary-analyzer.io/profil": "quick"}, "there is no such annotation"),
 }

@@ -6,7 +6,8 @@ from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
 from canary_analyzer.rollout.decide import MOST_REVERTS, begin, decide
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import OnInconclusive
-from canary_analyzer.rollout.stages import Situation, canary_replicas
+from canary_analyzer.rollout.programs import Situation
+from canary_analyzer.rollout.programs.goals import canary_replicas
 from canary_analyzer.rollout.view import Evidence, Share, Wishes
 
 PROMOTED = [

@@ -65,7 +65,7 @@ def changed(path, value):
 def test_a_plain_deployment_gets_a_run_with_a_sibling_beside_it(around):
     run = plan(DEPLOYMENT, around(), PROFILES, number=4, now=12.0)
     assert (run.name, run.canary, run.canary_service, run.service) == ("app-4", "app-canary", "app-canary", "app")
-    assert run.virtual_services == ("app",)
+    assert [str(route) for route in run.routes] == ["VirtualService default/app"]
     assert (run.images, run.stable_images) == ({"app": "app:v2"}, {"app": "app:v1"})
     assert run.label[0] == "app"
     assert run.started == 12.0

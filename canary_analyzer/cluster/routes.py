@@ -1,0 +1,75 @@
+"""Route documents of a run in the cluster: found wherever they are, edited as they are now, nothing else touched."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+from canary_analyzer import routing
+from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, ClusterError, Conflict, Kind, NotFound
+from canary_analyzer.rollout.run import RouteRef, Run
+from canary_analyzer.routing import Document
+
+ATTEMPTS = 5
+"""Concurrent edits of one document that are waited out within a pass; the next pass tries again anyway."""
+FORBIDDEN = 403
+
+ROUTE_KINDS: Mapping[str, Kind] = {"VirtualService": VIRTUAL_SERVICES}
+
+
+def target(run: Run) -> routing.Target:
+    """Return the pair of Services that the run's routes choose between."""
+    return routing.Target(namespace=run.namespace, stable=run.service, canary=run.canary_service)
+
+
+def visible(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
+    """Read the objects of a kind in all namespaces; in this one alone where we may not see the others.
+
+    A cluster that does not know the kind has none of it.
+    """
+    try:
+        return cluster.list(kind).items
+    except NotFound:
+        return ()
+    except ClusterError as error:
+        if error.status != FORBIDDEN:
+            raise
+        return cluster.list(kind, namespace).items
+
+
+def find(cluster: Cluster, route: RouteRef) -> Document | None:
+    """Read one route document; None where it was deleted."""
+    return cluster.find(ROUTE_KINDS[route.kind], route.namespace, route.name)
+
+
+def live(cluster: Cluster, run: Run) -> list[Document]:
+    """Read the run's routes; one that was deleted is left out."""
+    found = (find(cluster, route) for route in run.routes)
+    return [document for document in found if document is not None]
+
+
+def edit(cluster: Cluster, run: Run, change: Callable[[Document], Document]) -> None:
+    """Apply a change to the run's routes as they are now; on a concurrent write, to what they have become."""
+    for route in run.routes:
+        retried(partial(_edit_one, cluster, route, change))
+
+
+def _edit_one(cluster: Cluster, route: RouteRef, change: Callable[[Document], Document]) -> None:
+    document = find(cluster, route)
+    if document is None:
+        return
+    patch = routing.json_patch(document, change(document))
+    if patch:
+        cluster.patch(ROUTE_KINDS[route.kind], route.namespace, route.name, patch)
+
+
+def retried(write: Callable[[], None]) -> None:
+    """Make a guarded write, some times anew where somebody else wrote in between.
+
+    Raises:
+        Conflict: somebody did so every time.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Conflict):
+            write()
+            return
+    write()

@@ -1,0 +1,107 @@
+"""What ends a run before its time: by strategy and phase, the rules that are asked in order."""
+
+from collections.abc import Callable
+
+from canary_analyzer.analysis import Decision as Judgement
+from canary_analyzer.rollout.phases import RAMPING, Phase
+from canary_analyzer.rollout.programs import Situation, stage_of
+from canary_analyzer.rollout.programs.goals import stable_patched
+from canary_analyzer.rollout.strategy import Strategy
+
+Rule = Callable[[Situation], str | None]
+"""A reason to abort, or None."""
+
+
+def abort_reason(s: Situation) -> str | None:
+    """Return why the run must be aborted now, or None."""
+    rules = RULES.get((s.run.strategy, s.run.phase), ())
+    return next((reason for rule in rules if (reason := rule(s)) is not None), None)
+
+
+def withdrawn(s: Situation) -> str | None:
+    """A user takes the wish back."""
+    wishes = s.view.wishes
+    if wishes.abort == s.run.name:
+        return "a user asked for it with the annotation abort"
+    if wishes.trigger is None:
+        return "the annotation image was removed"
+    if wishes.trigger != s.run.trigger:
+        return f"the annotation image was changed from {s.run.trigger} to {wishes.trigger}"
+    return None
+
+
+def stable_changed(s: Situation) -> str | None:
+    """Stable is no longer the version that the canary is compared with."""
+    if s.view.stable.template == s.run.stable_template:
+        return None
+    return (
+        f"the pod template of {s.run.deployment} was changed during the run; annotate again to compare with the new one"
+    )
+
+
+def canary_broken(s: Situation) -> str | None:
+    """The canary cannot serve, or is gone."""
+    if s.view.canary_trouble:
+        return f"the canary's pods cannot serve: {s.view.canary_trouble}"
+    if s.view.canary is None and s.run.phase is not Phase.STARTING:
+        return f"the canary Deployment {s.run.canary} was deleted by somebody else"
+    return None
+
+
+def judged_bad(s: Situation) -> str | None:
+    """The judge has shown that the new version is worse."""
+    verdict = s.evidence.verdict
+    return verdict.reason if verdict is not None and verdict.decision is Judgement.ABORT else None
+
+
+def overdue(s: Situation) -> str | None:
+    """The whole run takes too long; what people make it wait for does not count."""
+    waits_for_people = s.run.held_since is not None or s.run.phase is Phase.AWAITING_APPROVAL
+    if not waits_for_people and s.now - s.run.started - s.run.held_seconds > s.run.policy.deadline_seconds:
+        return f"no verdict within {s.run.policy.deadline_seconds:.0f} s, traffic goes back: {_undecided_because(s)}"
+    return None
+
+
+def _undecided_because(s: Situation) -> str:
+    if s.evidence.unavailable:
+        return f"no metrics: {s.evidence.unavailable}"
+    return s.evidence.verdict.reason if s.evidence.verdict is not None else "no requests were seen"
+
+
+def promotion_undone(s: Situation) -> str | None:
+    """Somebody takes the promoted version away again."""
+    if s.run.stage == "patch stable" or stable_patched(s):
+        return None
+    return f"somebody else changed the image of {s.run.deployment} while it was rolling out the promoted version"
+
+
+def promotion_stuck(s: Situation) -> str | None:
+    """Stable cannot roll the promoted version out."""
+    if s.run.stage != "await stable" or s.view.stable.settled or not s.view.stable.failure:
+        return None
+    return f"{s.run.deployment} could not roll out the promoted version: {s.view.stable.failure}"
+
+
+def late(s: Situation) -> str | None:
+    """What has not happened within the stage's limit."""
+    stage = stage_of(s.run)
+    if stage.limit is None or s.elapsed <= stage.limit(s.run) or stage.done(s):
+        return None
+    return f"within {stage.limit(s.run):.0f} s, {stage.late(s)}"
+
+
+def _until_drained(rule: Rule) -> Rule:
+    """Ask the rule while the canary has traffic; later, what is left is to tidy up."""
+    return lambda s: rule(s) if s.run.weight > 0 else None
+
+
+_ON_THE_RAMP: tuple[Rule, ...] = (withdrawn, stable_changed, canary_broken, judged_bad, late, overdue)
+_PROMOTING: tuple[Rule, ...] = tuple(
+    _until_drained(rule) for rule in (withdrawn, promotion_undone, canary_broken, promotion_stuck, late)
+)
+
+RULES: dict[tuple[Strategy, Phase], tuple[Rule, ...]] = {
+    **{(strategy, phase): _ON_THE_RAMP for strategy in (Strategy.CANARY,) for phase in RAMPING | {Phase.STARTING}},
+    **{(strategy, Phase.PROMOTING): _PROMOTING for strategy in (Strategy.CANARY,)},
+}
+"""Phases without rules cannot be aborted: nothing is left to give back, or it is being given back."""

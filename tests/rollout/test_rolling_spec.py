@@ -1,0 +1,101 @@
+from copy import deepcopy
+
+import pytest
+
+from canary_analyzer.rollout.actions import RollStable
+from canary_analyzer.rollout.rolling_spec import batches, bounds, objections, rolling, shaped
+
+OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
+ROLLED = RollStable(images=NEW, instead_of=OLD, paced=True)
+UNDONE = RollStable(images=OLD, instead_of=NEW)
+
+
+def deployment(**spec):
+    template = {"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [{"name": "app", "image": "app:v1"}]}}
+    whole = {"replicas": 4, "strategy": {"type": "RollingUpdate"}, "template": template, **spec}
+    return {"metadata": {"name": "app", "namespace": "default"}, "spec": whole}
+
+
+@pytest.mark.parametrize("found", [{}, {"minReadySeconds": 0}, {"minReadySeconds": 5}, {"minReadySeconds": 90}])
+def test_a_run_that_is_undone_leaves_the_deployment_byte_for_byte_as_it_was(found):
+    before = deployment(**found)
+    memory = rolling(before, 60)
+    rolled = shaped(before, ROLLED, memory)
+    assert rolled["spec"]["template"]["spec"]["containers"][0]["image"] == "app:v2"
+    assert rolled["spec"]["minReadySeconds"] == max(60, found.get("minReadySeconds", 0))
+    held = shaped(rolled, RollStable(paced=True, paused=True), memory)
+    assert held["spec"]["paused"] is True
+    assert shaped(held, UNDONE, memory) == before
+
+
+def test_a_run_that_succeeded_leaves_nothing_but_the_new_image():
+    before = deployment(minReadySeconds=5)
+    memory = rolling(before, 60)
+    after = shaped(shaped(before, ROLLED, memory), RollStable(), memory)
+    expected = deepcopy(before)
+    expected["spec"]["template"]["spec"]["containers"][0]["image"] = "app:v2"
+    assert after == expected
+
+
+def test_what_somebody_else_has_set_in_the_meantime_stays():
+    before = deployment()
+    memory = rolling(before, 60)
+    theirs = shaped(before, ROLLED, memory)
+    theirs["spec"]["template"]["spec"]["containers"][0]["image"] = "app:v3"
+    theirs["spec"]["minReadySeconds"] = 17
+    assert shaped(theirs, UNDONE, memory) == theirs
+
+
+def test_a_shape_that_is_there_already_changes_nothing():
+    memory = rolling(deployment(), 60)
+    rolled = shaped(deployment(), ROLLED, memory)
+    assert shaped(rolled, ROLLED, memory) == rolled
+
+
+BOUNDS = {
+    # replicas, maxSurge, maxUnavailable -> pods above, pods below, batches
+    "Kubernetes' defaults": (4, None, None, (1, 1), 2),
+    "percentages of a small Deployment": (2, "25%", "25%", (1, 0), 2),
+    "one pod": (1, "25%", "25%", (1, 0), 1),
+    "numbers": (6, 2, 1, (2, 1), 2),
+    "both rounded to nothing": (3, "0%", "25%", (0, 1), 3),
+    "all at once": (5, "100%", 0, (5, 0), 1),
+}
+
+
+@pytest.mark.parametrize(("replicas", "surge", "unavailable", "pods", "rounds"), BOUNDS.values(), ids=BOUNDS)
+def test_max_surge_and_max_unavailable_are_read_as_kubernetes_does(replicas, surge, unavailable, pods, rounds):
+    given = {"maxSurge": surge, "maxUnavailable": unavailable} if surge is not None else {}
+    spec = deployment(replicas=replicas, strategy={"type": "RollingUpdate", "rollingUpdate": given})["spec"]
+    assert bounds(spec) == pods
+    assert batches(spec) == rounds
+
+
+OBJECTIONS = {
+    # spec, pace, deadline -> parts of each sentence
+    "fits": ({}, 60, 3600, []),
+    "no pace": ({}, 0, 3600, []),
+    "paused": ({"paused": True}, 60, 3600, ["kubectl rollout resume deployment/app"]),
+    "no old pod would be left": (
+        {"replicas": 1, "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}},
+        60,
+        3600,
+        ["all old pods go before a new one serves"],
+    ),
+    "slower than Kubernetes' patience": ({}, 600, 3600, ["must be less than progressDeadlineSeconds of app, 600"]),
+    "slower than the deadline": (
+        {"replicas": 100, "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}},
+        60,
+        3600,
+        ["rolls out in 100 batches, 6000 s in all, but deadline_seconds is 3600"],
+    ),
+    "several at once": ({"paused": True, "progressDeadlineSeconds": 30}, 60, 3600, ["is paused", "less than"]),
+}
+
+
+@pytest.mark.parametrize(("spec", "pace", "deadline", "told"), OBJECTIONS.values(), ids=OBJECTIONS)
+def test_what_cannot_be_watched_is_refused_with_every_reason(spec, pace, deadline, told):
+    found = objections(deployment(**spec), pace, deadline)
+    assert len(found) == len(told)
+    for sentence, part in zip(found, told, strict=True):
+        assert part in sentence
