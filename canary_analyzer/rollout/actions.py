@@ -1,7 +1,7 @@
 """The writes that a decision can ask for; each is safe to repeat."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,19 @@ class PatchStable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RollStable:
+    """Give stable these images where it has those, and let its own rolling update go on at this pace, or wait."""
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By container name; none: images stay as they are."""
+    instead_of: Mapping[str, str] = field(default_factory=dict)
+    """What the containers must run now: an image that somebody else set in the meantime stays."""
+    paced: bool = False
+    """Each batch of new pods has to serve for the run's pace before the next."""
+    paused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteCanary:
     """Delete the canary Deployment; its pods drain."""
 
@@ -58,6 +71,7 @@ Action = (
     | SetWeight
     | RestoreRoutes
     | PatchStable
+    | RollStable
     | DeleteCanary
     | DeleteCanaryServices
     | CloseRequest

@@ -1,0 +1,128 @@
+"""What a rolling run changes in the user's Deployment, how it is put back, and when such a run cannot be judged.
+
+A rolling update of a small Deployment is over in seconds, before anything can be measured. So while new pods are
+compared with old ones the Deployment's `minReadySeconds` is raised: each batch of new pods has to serve that long
+beside old ones before Kubernetes goes on to the next. It is a field made for slowing roll-outs down, it keeps maxSurge
+and maxUnavailable in force, and old ReplicaSets keep their own value. It goes back as soon as the new pods are shown to
+be good, and at every end.
+https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#min-ready-seconds
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from canary_analyzer.rollout.actions import RollStable
+from canary_analyzer.rollout.sibling import container_images, with_images
+from canary_analyzer.routing.documents import Document
+
+PROGRESS_DEADLINE_SECONDS = 600
+"""What Kubernetes takes where a Deployment names no `progressDeadlineSeconds`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rolling:
+    """What the record of a rolling run keeps of its Deployment and the pods on both sides."""
+
+    found_seconds: int | None
+    """`minReadySeconds` as the user had it; None where there was none."""
+    pace_seconds: int
+    """`minReadySeconds` while new pods are compared with old ones."""
+    old_pods: str = ""
+    """Label pod-template-hash of the pods before; empty until they were seen."""
+    new_pods: str = ""
+    template: str = ""
+    """Hash of the pod template that we rolled out."""
+    serving: int = 0
+    """New pods that were Ready when it was last counted; when there are more, some of them are cold."""
+    paused: bool = False
+    """Whether it is we who paused the Deployment."""
+
+
+def rolling(deployment: Document, pace_seconds: int) -> Rolling:
+    """Return what is to be remembered of a Deployment before a run slows it down to `pace_seconds` per batch."""
+    found = deployment["spec"].get("minReadySeconds")
+    return Rolling(found_seconds=found, pace_seconds=max(found or 0, pace_seconds))
+
+
+def shaped(deployment: Document, shape: RollStable, memory: Rolling) -> Document:
+    """Return the Deployment as a rolling run wants it; only images, minReadySeconds and paused may differ.
+
+    An image or a pace that somebody else has set in the meantime stays.
+    """
+    running = container_images(deployment)
+    ours = {name: image for name, image in shape.images.items() if running.get(name) == shape.instead_of.get(name)}
+    edited = with_images(deployment, ours)
+    spec = edited["spec"]
+    if spec.get("minReadySeconds") in (memory.found_seconds, memory.pace_seconds):
+        _set(spec, "minReadySeconds", memory.pace_seconds if shape.paced else memory.found_seconds)
+    _set(spec, "paused", shape.paused or None)
+    return edited
+
+
+def _set(spec: Document, field: str, value: int | None) -> None:
+    if value is None:
+        spec.pop(field, None)
+    else:
+        spec[field] = value
+
+
+def objections(deployment: Document, pace_seconds: int, deadline_seconds: float) -> list[str]:
+    """Return why a rolling update of this Deployment could not be watched or undone; one sentence each."""
+    name, spec = deployment["metadata"]["name"], deployment["spec"]
+    return [
+        *_paused(name, spec),
+        *_without_baseline(name, spec),
+        *_too_slow(name, spec, rolling(deployment, pace_seconds).pace_seconds, deadline_seconds),
+    ]
+
+
+def _paused(name: str, spec: Mapping[str, Any]) -> list[str]:
+    return [f"{name} is paused: run `kubectl rollout resume deployment/{name}`"] if spec.get("paused") else []
+
+
+def _without_baseline(name: str, spec: Mapping[str, Any]) -> list[str]:
+    replicas, (_, unavailable) = spec.get("replicas", 1), bounds(spec)
+    if replicas == 0 or unavailable < replicas:
+        return []
+    return [
+        f"{name} has maxUnavailable {unavailable} of {replicas} replicas: all old pods go before a new one serves, and "
+        "nothing is left to compare with; use maxSurge: 1 and maxUnavailable: 0"
+    ]
+
+
+def _too_slow(name: str, spec: Mapping[str, Any], pace_seconds: int, deadline_seconds: float) -> list[str]:
+    limit, found = spec.get("progressDeadlineSeconds", PROGRESS_DEADLINE_SECONDS), []
+    if pace_seconds >= limit:
+        found.append(
+            f"rolling.pace_seconds = {pace_seconds}: it must be less than progressDeadlineSeconds of {name}, {limit}"
+        )
+    whole = pace_seconds * batches(spec)
+    if whole > deadline_seconds:
+        found.append(
+            f"rolling.pace_seconds = {pace_seconds}: {name} rolls out in {batches(spec)} batches, {whole} s in all, "
+            f"but deadline_seconds is {deadline_seconds:.0f}; lower the pace, or raise maxSurge or the deadline"
+        )
+    return found
+
+
+def batches(spec: Mapping[str, Any]) -> int:
+    """Return in how many batches a Deployment of this spec replaces its pods."""
+    return math.ceil(spec.get("replicas", 1) / sum(bounds(spec)))
+
+
+def bounds(spec: Mapping[str, Any]) -> tuple[int, int]:
+    """Return maxSurge and maxUnavailable in pods.
+
+    Percentages are rounded up for the surge and down for the unavailable; where both come to 0, one pod may be missing.
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+    """
+    replicas, given = spec.get("replicas", 1), (spec.get("strategy") or {}).get("rollingUpdate") or {}
+    surge = math.ceil(_pods(given.get("maxSurge", "25%"), replicas))
+    unavailable = math.floor(_pods(given.get("maxUnavailable", "25%"), replicas))
+    return surge, unavailable if surge or unavailable else 1
+
+
+def _pods(value: int | str, replicas: int) -> float:
+    return int(value.removesuffix("%")) * replicas / 100 if isinstance(value, str) else value
