@@ -1,7 +1,7 @@
 """What counts as worse, and how sure the judge must be: the numbers a user may set."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -75,8 +75,9 @@ class LatencyTolerance:
     def mistakes(self) -> Iterator[str]:
         """Yield one sentence per mistake."""
         yield from outside("relative", self.relative, 0, 1000)
-        if not self.quantiles:
-            yield "quantiles: value (): give at least one, such as 0.99"
+        if not isinstance(self.quantiles, Sequence) or not self.quantiles:
+            yield f"quantiles: value {self.quantiles!r}: list at least one, such as 0.99"
+            return
         for quantile in self.quantiles:
             yield from outside("quantiles", quantile, 0, 1)
         numbers = [quantile for quantile in self.quantiles if is_number(quantile)]

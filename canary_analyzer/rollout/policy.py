@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
+from canary_analyzer.rollout.judgement import Analysis
 
 Percent = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -49,7 +50,7 @@ class RolloutPolicy(Settings):
         Step(weight=25),
         Step(weight=50),
     )
-    analysis: Policy = Policy()
+    analysis: Analysis = Policy()
     on_inconclusive: OnInconclusive = OnInconclusive.PROMOTE
     approve_before_promotion: bool = False
     """Wait for the annotation `approve: "<run>"` when the ramp has passed."""
