@@ -1,16 +1,16 @@
 """What a user may tune: the ramp, the judgement and the waits, with the built-in profiles."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
+from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.judgement import Analysis
-
-Percent = Annotated[int, Field(ge=1, le=100)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from canary_analyzer.rollout.options import Baseline, BlueGreen, Sizing, StickySessions, Webhooks
+from canary_analyzer.rollout.steps import KINDS, AnyStep, GateStep, RampStep, Step, seconds_of
 
 
 class OnInconclusive(StrEnum):
@@ -21,54 +21,71 @@ class OnInconclusive(StrEnum):
     ABORT = "abort"
 
 
-class Settings(BaseModel):
-    """Base of all that is read from configuration: frozen, and unknown fields are mistakes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Step(Settings):
-    """One step of the ramp: the canary's weight, and what it must have seen before the next."""
-
-    weight: Percent
-    seconds: Seconds = 60.0
-    """Shortest time of analysis at this weight, settling not included."""
-    requests: Annotated[int, Field(ge=0)] = 50
-    """Fewest requests the canary must have answered at this weight; low traffic extends the step."""
-
-
 class RolloutPolicy(Settings):
-    """All that decides how a canary proceeds; the defaults are the profile `standard`."""
+    """All that decides how a new version is taken in; the defaults are the profile `standard`. Times are in seconds."""
 
     tick_seconds: Seconds = 10.0
     """Time between two looks at the metrics; not shorter than Prometheus' scrape interval."""
     settle_seconds: Seconds = 10.0
-    """Time given to the data plane after each change of a route, before samples count."""
-    steps: tuple[Step, ...] = (
+    """Time given to the data plane after each change of a route, before samples count: Istio's debounce is up to 10 s."""
+    steps: tuple[AnyStep, ...] = (
         Step(weight=5),
         Step(weight=10),
         Step(weight=25),
         Step(weight=50),
     )
+    """The ramp of the strategy canary. Half is enough: more would only take the baseline's requests away."""
     analysis: Analysis = Policy()
     on_inconclusive: OnInconclusive = OnInconclusive.PROMOTE
     approve_before_promotion: bool = False
     """Wait for the annotation `approve: "<run>"` when the ramp has passed."""
+    baseline: Baseline = Baseline.STABLE
+    sticky: StickySessions | None = None
+    """None: the unit is the request, which is what the judge assumes; sessions give fewer independent samples."""
+    webhooks: Webhooks = Webhooks()
+    sizing: Sizing = Sizing()
+    blue_green: BlueGreen = BlueGreen()
     start_seconds: Seconds = 300.0
-    """Longest wait for canary pods to become Available."""
+    """Longest wait for canary pods to become Available: an image of a GB on a new node."""
     promote_seconds: Seconds = 900.0
-    """Longest wait for stable to roll out the promoted version."""
+    """Longest wait for stable to roll out the promoted version; above Kubernetes' progress deadline of 600."""
     deadline_seconds: Seconds = 3600.0
-    """Longest time from start to a verdict; then traffic goes back."""
+    """Longest time from start to a verdict, people's hold and approval left out; then traffic goes back."""
 
     @model_validator(mode="after")
-    def _steps_ascend(self) -> Self:
-        weights = [step.weight for step in self.steps]
-        if not weights:
-            raise ValueError("steps = []: give at least one step, such as {weight: 50}")
-        if weights != sorted(set(weights)):
-            raise ValueError(f"steps: weights {weights} do not ascend: put each weight once, smallest first")
+    def _consistent(self) -> Self:
+        found = [*_mistakes_of_ramp(self.steps), *_contradictions(self)]
+        if found:
+            raise ValueError("; ".join(found))
         return self
+
+    @property
+    def webhook_names(self) -> frozenset[str]:
+        """All webhooks that the policy names."""
+        steps = (*self.steps, *self.blue_green.preview)
+        return self.webhooks.names | {step.gate for step in steps if isinstance(step, GateStep)}
+
+
+def _mistakes_of_ramp(steps: Sequence[RampStep]) -> Iterator[str]:
+    weights = [step.weight for step in steps if isinstance(step, Step)]
+    if not weights:
+        yield "steps: there is no weight among them: give at least one step such as {weight: 50}"
+    elif weights != sorted(set(weights)):
+        yield f"steps: weights {weights} do not ascend: put each weight once, smallest first"
+    elif weights[0] == 100:
+        yield "steps: the only weight is 100, which leaves no baseline to compare with: put one below 100 before it"
+
+
+def _contradictions(policy: RolloutPolicy) -> Iterator[str]:
+    least = sum(seconds_of(step) for step in policy.steps)
+    if least >= policy.deadline_seconds:
+        yield f"deadline_seconds = {policy.deadline_seconds:g}: the steps alone take {least:g} s; give more"
+    if policy.baseline is Baseline.FRESH:
+        half = [step.weight for step in policy.steps if isinstance(step, Step) and step.weight > 50]
+        if half:
+            yield f"baseline = fresh: it takes the canary's weight once more, so {half} are too much: at most 50"
+        if policy.sticky is not None:
+            yield "baseline = fresh: it cannot be combined with sticky; remove one"
 
 
 PROFILES: Mapping[str, RolloutPolicy] = {
@@ -120,10 +137,17 @@ def mistakes(error: ValidationError) -> tuple[str, ...]:
 
 
 def _mistake(path: tuple[int | str, ...], message: str, value: object) -> str:
-    field = ".".join(str(part) for part in path)
+    field = ".".join(str(part) for part in _as_written(path))
     text = message.removeprefix("Value error, ")
     if text == "Extra inputs are not permitted":
         text = "there is no such field; remove it or correct its spelling"
     return (
         f"{field} = {value!r}: {text}" if field and not isinstance(value, Mapping) else f"{field}: {text}".lstrip(": ")
     )
+
+
+def _as_written(path: tuple[int | str, ...]) -> Iterator[int | str]:
+    """Leave out the kind of a step, which pydantic puts behind its position."""
+    for index, part in enumerate(path):
+        if not (index and isinstance(path[index - 1], int) and part in KINDS and path[index + 1 :]):
+            yield part

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, Seconds, Settings, merged, mistakes
+from canary_analyzer.rollout.fields import Seconds, Settings
+from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, merged, mistakes
 
 
 class Misconfigured(ValueError):
