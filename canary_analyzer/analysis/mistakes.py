@@ -1,7 +1,7 @@
 """One error that lists everything wrong with a value, so that nobody mends a file five times."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from numbers import Real
 from typing import Protocol, TypeGuard
 
@@ -16,9 +16,13 @@ class Checked(Protocol):
 
 def refuse(value: Checked) -> None:
     """Raise ValueError naming all mistakes of `value`, one a line; return when there are none."""
-    found = tuple(value.mistakes())
-    if found:
-        raise ValueError(f"{type(value).__name__} is not usable:\n" + "\n".join(f"- {mistake}" for mistake in found))
+    refuse_all(type(value).__name__, value.mistakes())
+
+
+def refuse_all(what: str, mistakes: Iterable[str]) -> None:
+    """Raise ValueError naming all mistakes of `what`, one a line; return when there are none."""
+    if found := tuple(mistakes):
+        raise ValueError(f"{what} is not usable:\n" + "\n".join(f"- {mistake}" for mistake in found))
 
 
 def outside(field: str, value: object, low: float, high: float) -> Iterator[str]:
