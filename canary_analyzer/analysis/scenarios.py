@@ -140,7 +140,8 @@ class Regression:
         failing_pods: How many of its pods have these errors; None: all.
         slower: Every request takes so many times as long.
         more_tail: Share of its requests that are `TAIL_FACTOR` times slower.
-        leak: Latency grows in equal steps from 1 to so many times over the run.
+        leak: Latency grows in equal steps to so many times as long in the tick `leak_ticks`, and on.
+        leak_ticks: How long that takes.
     """
 
     errors: float = 0.0
@@ -148,6 +149,17 @@ class Regression:
     slower: float = 1.0
     more_tail: float = 0.0
     leak: float = 1.0
+    leak_ticks: int = 60
+
+    def times(self, ticks: Floats) -> Floats:
+        """Return the factor [...] on latency in the ticks [...] from 0."""
+        return np.asarray(self.slower * (1 + (self.leak - 1) * ticks / max(self.leak_ticks - 1, 1)))
+
+    def harmed(self, tick: int, pods: int, tolerated: float) -> float:
+        """Return the chance that a request fails, or takes more than `tolerated` times as long, because of this."""
+        failing = self.errors * (pods if self.failing_pods is None else self.failing_pods) / pods
+        slow = 1.0 if self.times(np.array(float(tick))) > tolerated else self.more_tail
+        return 1 - (1 - failing) * (1 - slow)
 
 
 NOTHING_WRONG = Regression()
@@ -213,12 +225,14 @@ class World:
 
     Args:
         service: What is released.
+        regression: What is wrong with it.
         traffic: [T] requests expected in each tick, both arms together.
         canary: How its pods fare.
         baseline: How the pods beside it fare.
     """
 
     service: Service
+    regression: Regression
     traffic: Floats
     canary: ArmConditions
     baseline: ArmConditions
@@ -252,6 +266,7 @@ def world(service: Service, nuisance: Nuisance, regression: Regression, ticks: i
     wave = np.sin(2 * np.pi * (np.arange(ticks) / rng.uniform(10, 60) + rng.random()))
     return World(
         service=service,
+        regression=regression,
         traffic=service.requests_per_second * service.tick_seconds * (1 + nuisance.traffic_swing * wave),
         canary=ArmConditions(failing=canary[0], slow=canary[1], more_tail=regression.more_tail, lost=lost[0]),
         baseline=ArmConditions(failing=baseline[0], slow=baseline[1], more_tail=0.0, lost=lost[1]),
@@ -313,9 +328,9 @@ def _worse(arm: tuple[Floats, Floats], nuisance: Nuisance, regression: Regressio
     ticks, pods = failing.shape
     cold = (np.arange(ticks) < nuisance.cold_ticks)[:, None]
     added = np.where(np.arange(pods) < (pods if regression.failing_pods is None else regression.failing_pods), 1, 0)
-    leak = np.linspace(1.0, regression.leak, ticks)[:, None]
+    times = regression.times(np.arange(float(ticks)))[:, None]
     worse = failing + 0.05 * cold + regression.errors * added
-    return np.minimum(worse, 1.0), slow * np.where(cold, 3.0, 1.0) * leak * regression.slower
+    return np.minimum(worse, 1.0), slow * np.where(cold, 3.0, 1.0) * times
 
 
 def _only(arm: ArmCounts) -> ArmTick:

@@ -58,7 +58,7 @@ def test_a_seed_is_a_scenario():
 
 def test_a_tick_drawn_alone_has_the_same_law_as_one_of_a_history():
     rng = np.random.default_rng(6)
-    drawn = world(BUSY, QUIET, REGRESSIONS["leak growing to x2"], 3, rng)
+    drawn = world(BUSY, QUIET, Regression(leak=2.0, leak_ticks=3), 3, rng)
     ticks = [drawn.tick(2, 50, rng) for _ in range(20)]
     median = np.median(np.repeat(ISTIO_EDGES_MS, sum(tick.canary.latency for tick in ticks)[:-1]))
     assert median == 100  # 80 ms at the end of the leak lies in the bucket up to 100 ms
@@ -96,6 +96,24 @@ def test_more_tail_of_a_known_histogram_moves_that_share_of_the_requests():
     counts = 1e6 * np.diff(Lognormal(tail=0.0).below(edges, np.array(1.0), 0.0), prepend=0.0, append=1.0)
     with_tail = Measured(counts=counts, edges_ms=edges).below(edges, np.array(1.0), 0.05)
     np.testing.assert_allclose(with_tail, Lognormal(tail=0.05).below(edges, np.array(1.0), 0.0), atol=0.01)
+
+
+HARM = {
+    "nothing wrong": (NOTHING_WRONG, 0, 0.0),
+    "every pod fails some": (REGRESSIONS["errors +5 pp"], 0, 0.05),
+    "one of two pods fails a fifth": (REGRESSIONS["one of two pods fails 20 %"], 0, 0.1),
+    "slower than tolerated": (REGRESSIONS["latency x1.25"], 0, 1.0),
+    "slower, but tolerated": (Regression(slower=1.05), 0, 0.0),
+    "a slow tail": (REGRESSIONS["3 % more tail"], 0, 0.03),
+    "a leak, at first": (REGRESSIONS["leak growing to x2"], 5, 0.0),
+    "a leak, later": (REGRESSIONS["leak growing to x2"], 30, 1.0),
+    "errors beside a slow tail": (Regression(errors=0.5, more_tail=0.1), 0, 0.55),
+}
+
+
+@pytest.mark.parametrize(("regression", "tick", "share"), HARM.values(), ids=HARM.keys())
+def test_harm_is_what_fails_or_takes_longer_than_tolerated(regression, tick, share):
+    assert regression.harmed(tick, pods=2, tolerated=1.1) == pytest.approx(share)
 
 
 def test_the_setting_is_the_one_judges_are_compared_in():
