@@ -16,7 +16,7 @@ def sandbox() -> None:
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913, PLR0917  (every option of the command is a parameter)
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON with the addresses when ready.")] = False,
     load: Annotated[float, typer.Option(min=0, help="Requests per second of a steady client at the ingress.")] = 0.0,
     images: Annotated[
@@ -35,15 +35,24 @@ def up(
     metrics: Annotated[
         Literal["istio", "linkerd"], typer.Option(help="Whose metric names and labels the mesh speaks.")
     ] = "istio",
+    config_delay: Annotated[
+        str, typer.Option(help="Seconds by which routes are late: 2, or 0.1-10 for another delay with every change.")
+    ] = "0",
+    seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
 ) -> None:
     """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind.
 
     From another API server Ctrl-C also deletes what `up` created there: the flask-app, unless it was there before, and
     the node. The definitions of Istio's kinds stay.
     """
+    from canary_analyzer.sandbox.mesh.agent import parse_delay
     from canary_analyzer.sandbox.mesh.dialects import Metrics
     from canary_analyzer.sandbox.up import SandboxOptions, up
 
+    try:
+        delay = parse_delay(config_delay, seed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--config-delay") from error
     up(
         SandboxOptions(
             json=json,
@@ -52,5 +61,6 @@ def up(
             kubeconfig=kubeconfig,
             workload_controller=workload_controller,
             metrics=Metrics(metrics),
+            delay=delay,
         )
     )

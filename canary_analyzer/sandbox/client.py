@@ -55,6 +55,9 @@ ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 CUSTOMRESOURCEDEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
 DESTINATIONRULES = Resource("networking.istio.io", "v1", "destinationrules")
 GATEWAYS = Resource("networking.istio.io", "v1", "gateways")
+API_GATEWAYS = Resource("gateway.networking.k8s.io", "v1", "gateways")
+HTTPROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
+HORIZONTALPODAUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers")
 VIRTUALSERVICES = Resource("networking.istio.io", "v1", "virtualservices")
 
 

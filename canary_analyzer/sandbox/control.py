@@ -8,14 +8,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
 from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient
-from canary_analyzer.sandbox.mesh.agent import MeshAgent
+from canary_analyzer.sandbox.mesh.agent import MeshAgent, parse_delay
 from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
 from canary_analyzer.sandbox.podnetwork import local
 
@@ -55,6 +55,7 @@ def _application(controls: Controls, load: aiohttp.ClientSession) -> web.Applica
             web.post("/prometheus/stop", _call(controls.prometheus.stop)),
             web.post("/prometheus/start", _call(controls.prometheus.start)),
             web.post("/pods/{namespace}/{name}/kill", _killer(controls.client)),
+            web.get("/mesh", _mesh(controls.mesh)),
             web.post("/mesh/delay", _delayer(controls.mesh)),
         ]
     )
@@ -115,17 +116,21 @@ def _kill_children(variable: str) -> int:
     return killed
 
 
+def _mesh(mesh: MeshAgent) -> Handler:
+    async def show(_: web.Request) -> web.Response:
+        return web.json_response({"delay": asdict(mesh.delay), "problems": mesh.problems})
+
+    return show
+
+
 def _delayer(mesh: MeshAgent) -> Handler:
     async def delay(request: web.Request) -> web.Response:
-        given = request.query.get("seconds", "")
+        query = request.query
         try:
-            seconds = float(given)
-        except ValueError:
-            seconds = -1.0
-        if not 0 <= seconds < float("inf"):
-            return _error(400, f"seconds: {given!r} is not a delay: give a number of seconds, 0 for none")
-        mesh.delay_seconds = seconds
-        return web.json_response({"seconds": seconds})
+            mesh.set_delay(parse_delay(query.get("seconds", ""), int(query.get("seed", 0))))
+        except ValueError as error:
+            return _error(400, f"seconds or seed: {error}")
+        return web.json_response(asdict(mesh.delay))
 
     return delay
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from canary_analyzer.sandbox import control, images, kubeconfig, manifests, node
 from canary_analyzer.sandbox.api import ApiServer
 from canary_analyzer.sandbox.client import ApiError, KubeClient
 from canary_analyzer.sandbox.mesh import processes
-from canary_analyzer.sandbox.mesh.agent import MeshAgent
+from canary_analyzer.sandbox.mesh.agent import Delay, MeshAgent
 from canary_analyzer.sandbox.mesh.dialects import DIALECTS, Metrics
 from canary_analyzer.sandbox.mesh.envoy import Envoy, EnvoyError
 from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
@@ -33,7 +33,8 @@ class SandboxOptions:
 
     `kubeconfig` leads to another API server than the sandbox's own, `images` adds images to the known ones, `load` is
     in requests per second, `json` asks for one line of JSON instead of text, `workload_controller` is off where a
-    kube-controller-manager runs, `metrics` chooses the telemetry's dialect.
+    kube-controller-manager runs, `metrics` chooses the telemetry's dialect,
+    `delay` is how late routes are.
     """
 
     kubeconfig: Path | None = None
@@ -42,6 +43,7 @@ class SandboxOptions:
     images: Path | None = None
     workload_controller: bool = True
     metrics: Metrics = Metrics.ISTIO
+    delay: Delay = field(default_factory=Delay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     await node.disown(client, node.NODE_NAME)
     if options.kubeconfig:
         stack.push_async_callback(node.disown, client, node.NODE_NAME)
-    mesh = MeshAgent(client, proxy)
+    mesh = MeshAgent(client, proxy, options.delay)
     parts = [mesh.run(), node.run(client, known), *([workloads.run(client)] if options.workload_controller else [])]
     await stack.enter_async_context(_running(parts))
     # Only an API server of our own takes with it what is in it; elsewhere the parts are still there to clear away.

@@ -9,11 +9,13 @@ from typing import Any
 import yaml
 
 from canary_analyzer.sandbox.client import (
+    API_GATEWAYS,
     CONFIGMAPS,
     CUSTOMRESOURCEDEFINITIONS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
     GATEWAYS,
+    HTTPROUTES,
     PODS,
     REPLICASETS,
     SERVICES,
@@ -56,7 +58,7 @@ async def installed(client: KubeClient, *, keep: bool) -> AsyncIterator[None]:
     """
     created: list[Document] = []
     try:
-        await _define_istio(client)
+        await _define_kinds(client)
         for file in _APPLICATION:
             created += await _create(client, file)
         yield
@@ -83,16 +85,16 @@ async def _ready(client: KubeClient, labels: Mapping[str, str]) -> int:
     return sum(ready_since(pod) is not None for pod in pods["items"])
 
 
-async def _define_istio(client: KubeClient) -> None:
-    if not await _knows_istio(client):
+async def _define_kinds(client: KubeClient) -> None:
+    if not await _knows_kinds(client):
         await _create(client, "crds.yaml")
-        while not await _knows_istio(client):
+        while not await _knows_kinds(client):
             await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _knows_istio(client: KubeClient) -> bool:
+async def _knows_kinds(client: KubeClient) -> bool:
     try:
-        for resource in (VIRTUALSERVICES, GATEWAYS):
+        for resource in (VIRTUALSERVICES, GATEWAYS, API_GATEWAYS, HTTPROUTES):
             await client.list(resource)
     except ApiError as error:
         if error.status != _NOT_FOUND:

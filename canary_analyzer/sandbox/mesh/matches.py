@@ -5,9 +5,11 @@ HTTPMatchRequest: https://istio.io/latest/docs/reference/config/networking/virtu
 
 from collections.abc import Iterator
 
+from canary_analyzer.sandbox.mesh.names import MESH, SANDBOX_NAMESPACE
 from canary_analyzer.sandbox.mesh.world import Document
 
 EVERYTHING: Document = {"prefix": "/"}
+CLIENT_LABELS = {"app": "client"}  # of the one client inside the mesh
 _PSEUDO_HEADERS = {"method": ":method", "authority": ":authority", "scheme": ":scheme"}
 
 
@@ -20,9 +22,12 @@ def matches(route: Document, gateway: str) -> list[Document]:
 
 
 def _applies(match: Document, gateway: str) -> bool:
-    """Whether the one client of this mesh, which has no pod and no labels, can fulfil the condition."""
+    """Whether the one client of this mesh can fulfil the condition; a gateway's callers have no labels."""
     here = not match.get("gateways") or gateway in match["gateways"]
-    return here and not match.get("sourceLabels") and not match.get("sourceNamespace")
+    if gateway != MESH:
+        return here and not match.get("sourceLabels") and not match.get("sourceNamespace")
+    labelled = (match.get("sourceLabels") or {}).items() <= CLIENT_LABELS.items()
+    return here and labelled and match.get("sourceNamespace", SANDBOX_NAMESPACE) == SANDBOX_NAMESPACE
 
 
 def _match(match: Document) -> Document:
@@ -42,9 +47,11 @@ def _path(match: Document) -> Document:
     envoy: Document = {"case_sensitive": False} if match.get("ignoreUriCase") else {}
     if "exact" in uri:
         return {"path": uri["exact"], **envoy}
+    if "segments" in uri and uri["segments"] != "/":
+        return {"path_separated_prefix": uri["segments"].rstrip("/"), **envoy}
     if "regex" in uri:
         return {"safe_regex": {"regex": uri["regex"]}, **envoy}
-    return {"prefix": uri["prefix"], **envoy}
+    return {"prefix": uri.get("prefix", "/"), **envoy}
 
 
 def _headers(match: Document) -> Iterator[Document]:

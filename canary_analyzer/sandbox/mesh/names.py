@@ -6,6 +6,7 @@ Short names: https://istio.io/latest/docs/reference/config/networking/virtual-se
 import re
 
 CLUSTER_DOMAIN = "svc.cluster.local"
+MESH = "mesh"  # Istio's reserved gateway name for all sidecars
 SANDBOX_NAMESPACE = "default"  # where the one client of the mesh is at home: only here a Service's bare name is a host
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|h|m|s)")

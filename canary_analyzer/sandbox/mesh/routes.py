@@ -4,8 +4,9 @@ HTTPRoute: https://istio.io/latest/docs/reference/config/networking/virtual-serv
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from canary_analyzer.sandbox.mesh.delegates import NAMESPACE
 from canary_analyzer.sandbox.mesh.matches import matches
 from canary_analyzer.sandbox.mesh.names import cluster_name, envoy_duration, fqdn
 from canary_analyzer.sandbox.mesh.world import Document
@@ -17,6 +18,7 @@ _FAULT_CONFIG = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTP
 _PREVIOUS_HOSTS = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 _REDIRECT_FIELDS = {
     "uri": "path_redirect",
+    "prefix": "prefix_rewrite",
     "authority": "host_redirect",
     "scheme": "scheme_redirect",
     "port": "port_redirect",
@@ -50,7 +52,8 @@ class Router:
 
 def envoy_routes(http: Document, gateway: str, router: Router) -> list[Document]:
     """Envoy routes of one http route: one for each alternative condition, all with the same action."""
-    return [_route(http, match, router) for match in matches(http, gateway)]
+    at_home = replace(router, namespace=http.get(NAMESPACE, router.namespace))
+    return [_route(http, match, at_home) for match in matches(http, gateway)]
 
 
 def _route(http: Document, match: Document, router: Router) -> Document:

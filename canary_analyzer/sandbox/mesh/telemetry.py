@@ -14,7 +14,7 @@ from canary_analyzer.sandbox.mesh.world import Document
 STATS_LOGGER = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
 SCRAPE_SECONDS = 1
 _IS_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-_EVERYTHING = {"not_health_check_filter": {}}  # an and_filter wants two filters
+_EVERYTHING: Document = {"not_health_check_filter": {}}  # an and_filter wants two filters
 _NOT_GRPC = {**_IS_GRPC, "treat_missing_header_as_empty": True, "invert_match": True}
 
 Labels = Mapping[str, str]
@@ -91,12 +91,12 @@ def destination_logs(dialect: Dialect, caller: Caller) -> list[Document]:
 
 def _by_protocol(series: Callable[[str], Series], *more: Document) -> list[Document]:
     """The protocol is the only label that needs two loggers."""
-    return [
-        _logger(
-            series(protocol), {"and_filter": {"filters": [_EVERYTHING, {"header_filter": {"header": header}}, *more]}}
-        )
-        for protocol, header in (("http", _NOT_GRPC), ("grpc", _IS_GRPC))
-    ]
+
+    def one(protocol: str, header: Document) -> Document:
+        filters = [_EVERYTHING, {"header_filter": {"header": header}}, *more]
+        return _logger(series(protocol), {"and_filter": {"filters": filters}})
+
+    return [one("http", _NOT_GRPC), one("grpc", _IS_GRPC)]
 
 
 def at_least(code: int) -> Document:

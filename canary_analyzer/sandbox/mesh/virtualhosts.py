@@ -8,11 +8,10 @@ answer a host the gateway does, so that no request at the ingress slips past a V
 from collections.abc import Iterator, Sequence, Set
 
 from canary_analyzer.sandbox.mesh.matches import EVERYTHING
-from canary_analyzer.sandbox.mesh.names import domains, fqdn
+from canary_analyzer.sandbox.mesh.names import MESH, SANDBOX_NAMESPACE, domains, fqdn
 from canary_analyzer.sandbox.mesh.routes import Router, envoy_routes
 from canary_analyzer.sandbox.mesh.world import Document, World, oldest_first, routable_services
 
-MESH = "mesh"  # Istio's reserved gateway name for all sidecars
 _HTTP = {"HTTP", "HTTP2", "GRPC"}
 
 Table = dict[str, list[Document]]  # routes by domain
@@ -66,12 +65,19 @@ def _mesh_hosts(world: World) -> Iterator[tuple[str, list[Document]]]:
     services = routable_services(world)
     for document in oldest_first(world.virtual_services):
         namespace = document["metadata"]["namespace"]
-        if MESH not in (document["spec"].get("gateways") or [MESH]):
+        if MESH not in (document["spec"].get("gateways") or [MESH]) or not _exported(document, SANDBOX_NAMESPACE):
             continue
         router = Router(namespace=namespace, services=services)
         routes = [route for http in _http(document) for route in envoy_routes(http, MESH, router)]
         for host in document["spec"].get("hosts") or ():
             yield from ((domain, routes) for domain in domains(fqdn(host, namespace)))
+
+
+def _exported(document: Document, namespace: str) -> bool:
+    """Whether a namespace may see the document; the client inside the mesh is at home in one."""
+    own = document["metadata"]["namespace"]
+    visible = document["spec"].get("exportTo") or ["*"]
+    return "*" in visible or namespace in visible or ("." in visible and namespace == own)
 
 
 def _bare_services(world: World, but: Set[str]) -> Iterator[tuple[str, list[Document]]]:
@@ -102,6 +108,8 @@ def _bound_gateways(document: Document, gateways: Sequence[Document]) -> Iterato
     namespace = document["metadata"]["namespace"]
     wanted = {name if "/" in name else f"{namespace}/{name}" for name in document["spec"].get("gateways") or ()}
     for gateway in oldest_first(gateways):
+        if not _exported(document, gateway["metadata"]["namespace"]):
+            continue
         if f"{gateway['metadata']['namespace']}/{gateway['metadata']['name']}" in wanted:
             yield gateway
 

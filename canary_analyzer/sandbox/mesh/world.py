@@ -15,7 +15,7 @@ POD_LABELS = {"app": "app", "version": "version", "track": "track", "pod_templat
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Documents of every namespace, as the API server returned them."""
+    """Documents of every namespace, as the API server returned them; `api_gateways` are those of the Gateway API."""
 
     services: Sequence[Document] = ()
     endpoints: Sequence[Document] = ()
@@ -23,6 +23,8 @@ class World:
     virtual_services: Sequence[Document] = ()
     destination_rules: Sequence[Document] = ()
     gateways: Sequence[Document] = ()
+    http_routes: Sequence[Document] = ()
+    api_gateways: Sequence[Document] = ()
 
 
 def service_host(service: Document) -> str:
