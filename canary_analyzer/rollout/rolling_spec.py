@@ -30,14 +30,41 @@ class Rolling:
     pace_seconds: int
     """`minReadySeconds` while new pods are compared with old ones."""
     old_pods: str = ""
-    """Label pod-template-hash of the pods before; empty until they were seen."""
-    new_pods: str = ""
+    """Label pod-template-hash of the pods before, empty until they were seen; that of the new ones is `Run.label`."""
     template: str = ""
-    """Hash of the pod template that we rolled out."""
+    """Hash of the pod template that we rolled out; empty until it was seen."""
     serving: int = 0
-    """New pods that were Ready when it was last counted; when there are more, some of them are cold."""
+    """New pods that were Ready at the last look; when there are more, some of them are cold."""
     paused: bool = False
     """Whether it is we who paused the Deployment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodSet:
+    """The pods of one template: those of one ReplicaSet."""
+
+    hash: str = ""
+    """Their label pod-template-hash; empty where there is no such ReplicaSet (yet, or any more)."""
+    total: int = 0
+    """Terminating ones are not counted."""
+    ready: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingView:
+    """What one pass saw of a Deployment that is being rolled out."""
+
+    old: PodSet = PodSet()
+    """The pods of the template that the run began with."""
+    new: PodSet = PodSet()
+    """The pods of the present template, where that is another one."""
+    min_ready_seconds: int | None = None
+    paused: bool = False
+
+    @property
+    def percent(self) -> int:
+        """The share of new pods among those that serve, rounded."""
+        return round(100 * self.new.ready / max(1, self.old.ready + self.new.ready))
 
 
 def rolling(deployment: Document, pace_seconds: int) -> Rolling:
@@ -109,7 +136,8 @@ def _too_slow(name: str, spec: Mapping[str, Any], pace_seconds: int, deadline_se
 
 def batches(spec: Mapping[str, Any]) -> int:
     """Return in how many batches a Deployment of this spec replaces its pods."""
-    return math.ceil(spec.get("replicas", 1) / sum(bounds(spec)))
+    replicas: int = spec.get("replicas", 1)
+    return math.ceil(replicas / sum(bounds(spec)))
 
 
 def bounds(spec: Mapping[str, Any]) -> tuple[int, int]:
@@ -118,7 +146,8 @@ def bounds(spec: Mapping[str, Any]) -> tuple[int, int]:
     Percentages are rounded up for the surge and down for the unavailable; where both come to 0, one pod may be missing.
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
     """
-    replicas, given = spec.get("replicas", 1), (spec.get("strategy") or {}).get("rollingUpdate") or {}
+    replicas: int = spec.get("replicas", 1)
+    given = (spec.get("strategy") or {}).get("rollingUpdate") or {}
     surge = math.ceil(_pods(given.get("maxSurge", "25%"), replicas))
     unavailable = math.floor(_pods(given.get("maxUnavailable", "25%"), replicas))
     return surge, unavailable if surge or unavailable else 1
