@@ -1,26 +1,39 @@
-"""Routes as pure documents: which VirtualServices reach a Service, the weights in them, and the way back.
+"""Routes as pure documents: which of them reach a Service, where their requests go, and the way back.
 
-Nothing here talks to a cluster. The shell reads documents, asks for the desired ones, and sends
+Nothing here talks to a cluster. The shell reads documents, asks a router for the desired ones, and sends
 `json_patch(live, desired)`.
 """
 
 from canary_analyzer.routing.destination_rules import canary_destination_rule
-from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable
+from canary_analyzer.routing.discovery import Around, Pods, brought_target, sibling_target
+from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, identity
+from canary_analyzer.routing.istio import canary_weight, restored, select, with_weight
 from canary_analyzer.routing.patches import disowned, json_patch
-from canary_analyzer.routing.restore import restored
-from canary_analyzer.routing.selection import select
-from canary_analyzer.routing.weights import canary_weight, with_weight
+from canary_analyzer.routing.router import GATEWAY_API, ISTIO, ROUTERS, Router
+from canary_analyzer.routing.traffic import Match, Sticky, Traffic
 
 __all__ = [
+    "GATEWAY_API",
+    "ISTIO",
+    "ROUTERS",
+    "Around",
     "Document",
+    "Match",
+    "Pods",
     "Problem",
+    "Router",
+    "Sticky",
     "Target",
+    "Traffic",
     "Unroutable",
+    "brought_target",
     "canary_destination_rule",
     "canary_weight",
     "disowned",
+    "identity",
     "json_patch",
     "restored",
     "select",
+    "sibling_target",
     "with_weight",
 ]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from canary_analyzer.routing.destinations import entries
-from canary_analyzer.routing.documents import Document, Problem, Target, namespace_of, title
+from canary_analyzer.routing.documents import Document, Problem, Target, identity, namespace_of, title
 from canary_analyzer.routing.hosts import service_of
 from canary_analyzer.routing.obstacles import fault
+from canary_analyzer.routing.routes import entries
 
 MESH = "mesh"
 
@@ -18,8 +18,10 @@ def conflicts(chosen: Sequence[Document], virtual_services: Sequence[Document], 
     """
     for i, mine in enumerate(chosen):
         hosts, compared = _mesh_hosts(mine, target), chosen[: i + 1]
-        others = (other for other in virtual_services if not any(other is each for each in compared)) if hosts else ()
-        for theirs in others:
+        for theirs in virtual_services if hosts else ():
+            # One that has the same name is another version of the same object.
+            if any(identity(theirs, target.namespace) == identity(each, target.namespace) for each in compared):
+                continue
             shared = hosts & _mesh_hosts(theirs, target)
             if shared and _both_visible_somewhere(mine, theirs, target):
                 yield _conflict(mine, theirs, min(shared), target)
@@ -29,22 +31,23 @@ def delegated_faults(
     chosen: Sequence[Document], virtual_services: Sequence[Document], target: Target
 ) -> Iterator[Problem]:
     """Faults on entries of a root that delegates to a chosen VirtualService: Istio merges them into the delegate."""
-    delegates = {(namespace_of(each, target.namespace), each.get("metadata", {}).get("name")) for each in chosen}
+    delegates = {identity(each, target.namespace) for each in chosen}
     for root in virtual_services:
         namespace = namespace_of(root, target.namespace)
-        for index, entry in enumerate(entries(root)):
-            delegate = entry.get("delegate") or {}
-            if entry.get("fault") and (delegate.get("namespace") or namespace, delegate.get("name")) in delegates:
+        for index, entry in enumerate(entries(root, "http")):
+            delegate = entry.get("delegate")
+            named = {"metadata": delegate} if isinstance(delegate, dict) else {}
+            if entry.get("fault") and named and identity(named, namespace) in delegates:
                 yield fault(title(root, target.namespace), f"spec.http[{index}].fault")
 
 
 def _mesh_hosts(document: Document, target: Target) -> set[str]:
     """Hosts bound for sidecars, spelled alike; a VirtualService without gateways is bound to the mesh."""
-    spec = document.get("spec") or {}
-    if MESH not in (spec.get("gateways") or [MESH]):
+    spec = _spec(document)
+    if MESH not in _strings(spec.get("gateways"), MESH):
         return set()
     namespace = namespace_of(document, target.namespace)
-    hosts = [str(host) for host in spec.get("hosts") or []]
+    hosts = _strings(spec.get("hosts"))
     return {".".join(service_of(host, namespace) or [host.lower()]) for host in hosts}
 
 
@@ -55,9 +58,18 @@ def _both_visible_somewhere(one: Document, other: Document, target: Target) -> b
 
 def _visible_in(document: Document, target: Target) -> set[str] | None:
     """Namespaces that `exportTo` names; None: all of them, which is Istio's default."""
-    exported = (document.get("spec") or {}).get("exportTo") or ["*"]
+    exported = _strings(_spec(document).get("exportTo"), "*")
     home = namespace_of(document, target.namespace)
     return None if "*" in exported else {home if to == "." else to for to in exported}
+
+
+def _spec(document: Document) -> Document:
+    spec = document.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def _strings(value: object, *otherwise: str) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) and value else list(otherwise)
 
 
 def _conflict(mine: Document, theirs: Document, host: str, target: Target) -> Problem:

@@ -13,11 +13,19 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The two Services between which the weights move; names, both in one namespace."""
+    """The Services between which the weights move; names, all in one namespace."""
 
     namespace: str
     stable: str
     canary: str
+    baseline: str | None = None
+    """Service of a fresh baseline; None: there is none."""
+    stable_subsets: tuple[str | None, ...] = (None,)
+    """Subsets of the stable host that are the stable Deployment's pods; None stands for a destination without one."""
+    canary_subset: str | None = None
+    """Subset of the canary host that is the canary Deployment's pods; None: the whole host is."""
+    brought: bool = False
+    """The user brought the canary: its destinations are his, none is added or taken away, only weights move."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +50,23 @@ class Unroutable(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def metadata_of(document: Document) -> Document:
+    """Metadata of a document; empty where it has none or something else in its place."""
+    metadata = document.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def namespace_of(document: Document, otherwise: str) -> str:
     """Namespace of a document; a file that names none belongs to the namespace `otherwise`, as with `kubectl apply`."""
-    return str(document.get("metadata", {}).get("namespace") or otherwise)
+    return str(metadata_of(document).get("namespace") or otherwise)
 
 
 def title(document: Document, otherwise: str) -> str:
     """What to call a document in a message: `VirtualService default/flask-app`."""
-    name = document.get("metadata", {}).get("name", "(no name)")
+    name = metadata_of(document).get("name", "(no name)")
     return f"{document.get('kind', 'VirtualService')} {namespace_of(document, otherwise)}/{name}"
+
+
+def identity(document: Document, otherwise: str) -> str:
+    """`namespace/name` of a document: what tells it from others of its kind."""
+    return f"{namespace_of(document, otherwise)}/{metadata_of(document).get('name', '')}"

@@ -1,22 +1,32 @@
-"""What stands in the way of editing one http entry."""
+"""What stands in the way of moving weights, whichever the API."""
 
 from collections.abc import Iterator, Sequence
 
-from canary_analyzer.routing.destinations import Role, Route, entries, governed, share_of, weights_of
+from canary_analyzer.routing.dialect import Api
 from canary_analyzer.routing.documents import Document, Problem, Target, title
-from canary_analyzer.routing.weights import apportion
+from canary_analyzer.routing.routes import Entry, Reading, Role, entries, share_of
+from canary_analyzer.routing.traffic import Traffic
 
 
-def obstacles(document: Document, target: Target) -> Iterator[Problem]:
-    """Every reason why the entries of `document` that reach stable cannot be edited, with the path of the field."""
+def obstacles(document: Document, target: Target, api: Api) -> Iterator[Problem]:
+    """Every reason why weights cannot move in the entries of `document` that reach stable, with the field's path."""
     name = title(document, target.namespace)
-    listed = entries(document)
-    for index, route, roles in governed(document, target):
-        path = f"spec.http[{index}]"
-        if listed[index].get("fault"):
-            yield fault(name, f"{path}.fault")
-        yield from _stable_destinations(name, path, route, roles)
-        yield from _weights(name, path, route)
+    listed = entries(document, api.entries_at)
+    for entry in Reading.of(document, target, api).governed(document):
+        path = f"spec.{api.entries_at}[{entry.index}].{api.items_at}"
+        for j, item in enumerate(listed[entry.index][api.items_at]):
+            if not isinstance(item, dict):
+                yield Problem(
+                    object=name, path=f"{path}[{j}]", reason=f"{item!r} is no destination", remedy="Remove it"
+                )
+        if entry.roles.count(Role.STABLE) > 1:
+            yield Problem(
+                object=name,
+                path=path,
+                reason=f"{entry.roles.count(Role.STABLE)} destinations of this entry are stable: there is no one share",
+                remedy="Make them one destination with the sum of their weights",
+            )
+        yield from _weights(name, path, entry, api)
 
 
 def fault(name: str, path: str) -> Problem:
@@ -29,61 +39,73 @@ def fault(name: str, path: str) -> Problem:
     )
 
 
-def too_little(chosen: Sequence[Document], target: Target) -> Iterator[Problem]:
-    """Where stable has less than two points of a hundred in every route, there is nothing to divide with the canary."""
-    best = max(_share(route, roles) for document in chosen for _, route, roles in governed(document, target))
-    if best < 2:
+def unreached(target: Target, what: str) -> list[Problem]:
+    """No route has stable as a destination."""
+    return [
+        Problem(
+            object=f"Service {target.namespace}/{target.stable}",
+            path="",
+            reason=f"no {what} has it as a destination",
+            remedy=(
+                f"Make {target.stable} the destination of a route: by this name in namespace {target.namespace}, "
+                f"with its namespace in any other"
+            ),
+        )
+    ]
+
+
+def too_little(
+    chosen: Sequence[Document], target: Target, api: Api, wanted: Sequence[Traffic] = ()
+) -> Iterator[Problem]:
+    """Where stable has less than a point for each arm in every entry, there is nothing to divide."""
+    needed = 3 if any(traffic.baseline for traffic in wanted) else 2
+    best = max(_share(entry, api) for each in chosen for entry in Reading.of(each, target, api).governed(each))
+    if best < needed:
         yield Problem(
             object=", ".join(title(document, target.namespace) for document in chosen),
-            path="spec.http",
+            path=f"spec.{api.entries_at}",
             reason=f"{target.stable} has {best} % of the traffic at most, which cannot be divided in whole percents",
             remedy="Give it a greater weight",
         )
 
 
-def _share(route: Route, roles: Sequence[Role]) -> int:
-    weights = weights_of(route)
-    ours = share_of(weights, roles)
-    return apportion([ours, sum(weights) - ours])[0]
+def _share(entry: Entry, api: Api) -> int:
+    weights = api.weights(entry.items)
+    ours = share_of(weights, entry.roles)
+    return api.scaled([ours, *(w for w, role in zip(weights, entry.roles, strict=True) if role is Role.FOREIGN)])[0]
 
 
-def _stable_destinations(name: str, path: str, route: Route, roles: Sequence[Role]) -> Iterator[Problem]:
-    stable = [j for j, role in enumerate(roles) if role is Role.STABLE]
-    for j in stable:
-        subset = route[j]["destination"].get("subset")
-        if subset:
-            yield Problem(
-                object=name,
-                path=f"{path}.route[{j}].destination.subset",
-                reason=f"the route picks pods by subset {subset}; a canary with a Service of its own is in no subset",
-                remedy="Route to the Service without a subset",
-            )
-    if len(stable) > 1 and not any(route[j]["destination"].get("subset") for j in stable):
-        yield Problem(
-            object=name,
-            path=f"{path}.route",
-            reason=f"{len(stable)} destinations of this entry are the same Service: there is no one share to divide",
-            remedy="Make them one destination with the sum of their weights",
-        )
-
-
-def _weights(name: str, path: str, route: Route) -> Iterator[Problem]:
-    wrong = [j for j, item in enumerate(route) if not _is_weight(item.get("weight") or 0)]
+def _weights(name: str, path: str, entry: Entry, api: Api) -> Iterator[Problem]:
+    wrong = [j for j, item in enumerate(entry.items) if not _is_weight(item.get("weight"))]
     for j in wrong:
         yield Problem(
             object=name,
-            path=f"{path}.route[{j}].weight",
-            reason=f"{route[j]['weight']!r} is not a weight",
+            path=f"{path}[{j}].weight",
+            reason=f"{entry.items[j]['weight']!r} is not a weight",
             remedy="Give a whole number, 0 or more",
         )
-    if not wrong and sum(weights_of(route)) == 0:
+    if wrong:
+        return
+    weights = api.weights(entry.items)
+    if sum(weights) == 0:
         yield Problem(
             object=name,
-            path=f"{path}.route",
-            reason="the weights add up to 0, which Istio rejects",
+            path=path,
+            reason="the weights add up to 0, which sends no request anywhere",
             remedy="Give the destinations weights that add up to 100",
         )
+        return
+    foreign = [j for j, role in enumerate(entry.roles) if role is Role.FOREIGN]
+    scaled = api.scaled([share_of(weights, entry.roles), *(weights[j] for j in foreign)])[1:]
+    for j, points in zip(foreign, scaled, strict=True):
+        if weights[j] and not points:
+            yield Problem(
+                object=name,
+                path=f"{path}[{j}].weight",
+                reason=f"{weights[j]} of {sum(weights)} is less than can be kept in whole percents",
+                remedy="Give it 1 % at least, or 0",
+            )
 
 
 def _is_weight(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)

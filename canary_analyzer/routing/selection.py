@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from canary_analyzer.routing.bindings import conflicts, delegated_faults
-from canary_analyzer.routing.destinations import Role, entries, governed, role_of
 from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, namespace_of, title
 from canary_analyzer.routing.hosts import ServiceName, is_half_qualified
-from canary_analyzer.routing.obstacles import obstacles, too_little
+from canary_analyzer.routing.obstacles import fault, obstacles, too_little, unreached
+from canary_analyzer.routing.routes import Reading, entries
+from canary_analyzer.routing.step_obstacles import step_obstacles
+from canary_analyzer.routing.traffic import Traffic
+from canary_analyzer.routing.virtual_service import VIRTUAL_SERVICE
 
 _PROTOCOLS_WITHOUT_REQUESTS = ("tcp", "tls")
 
 
-def select(virtual_services: Sequence[Document], target: Target) -> tuple[Document, ...]:
+def select(
+    virtual_services: Sequence[Document], target: Target, wanted: Sequence[Traffic] = ()
+) -> tuple[Document, ...]:
     """The VirtualServices whose http routes reach the stable Service, in the order given.
 
     Pass all that can be seen, of every namespace: those that do not reach the Service are needed to find conflicts.
@@ -19,52 +24,62 @@ def select(virtual_services: Sequence[Document], target: Target) -> tuple[Docume
     returned like any other; its root need not be among them. Redirects and direct responses are passed over. In the
     middle of a run a route is found by its canary destination too.
 
+    Args:
+        virtual_services: documents.
+        target: the arms.
+        wanted: every traffic that the run may ask for; what a route cannot do is refused now.
+
     Raises:
         Unroutable: nothing reaches it, or something that does cannot be edited safely; with all problems.
     """
-    chosen = [document for document in virtual_services if any(True for _ in governed(document, target))]
+    chosen = [each for each in virtual_services if any(Reading.of(each, target, VIRTUAL_SERVICE).governed(each))]
     if not chosen:
-        raise Unroutable(_unreached(virtual_services, target))
-    problems = [problem for document in chosen for problem in obstacles(document, target)]
-    problems += conflicts(chosen, virtual_services, target)
-    problems += delegated_faults(chosen, virtual_services, target)
-    problems += [] if problems else too_little(chosen, target)
-    if problems:
+        near = [problem for each in virtual_services for problem in near_misses(each, target)]
+        raise Unroutable(near or unreached(target, "http route of a VirtualService"))
+    if problems := problems_of(chosen, virtual_services, target, wanted):
         raise Unroutable(problems)
     return tuple(chosen)
 
 
-def _unreached(virtual_services: Sequence[Document], target: Target) -> list[Problem]:
-    """Why no http route reaches stable: the near misses if there are any."""
-    near = [problem for document in virtual_services for problem in _near_misses(document, target)]
-    return near or [
-        Problem(
-            object=f"Service {target.namespace}/{target.stable}",
-            path="",
-            reason="no http route of a VirtualService has it as a destination",
-            remedy=(
-                f"Make {target.stable} the destination of an http route: by this name in namespace "
-                f"{target.namespace}, by its fully qualified name in any other"
-            ),
-        )
-    ]
+def problems_of(
+    chosen: Sequence[Document], virtual_services: Sequence[Document], target: Target, wanted: Sequence[Traffic] = ()
+) -> list[Problem]:
+    """Why `chosen`, which reach stable, cannot be edited; `virtual_services` are those around them."""
+    problems = [problem for each in chosen for problem in _entry_problems(each, target)]
+    problems += conflicts(chosen, virtual_services, target)
+    problems += delegated_faults(chosen, virtual_services, target)
+    if not problems:
+        problems += too_little(chosen, target, VIRTUAL_SERVICE, wanted)
+        problems += step_obstacles(chosen, target, VIRTUAL_SERVICE, wanted)
+    return problems
 
 
-def _near_misses(document: Document, target: Target) -> Iterator[Problem]:
-    namespace, name = namespace_of(document, target.namespace), title(document, target.namespace)
+def _entry_problems(document: Document, target: Target) -> Iterator[Problem]:
+    listed = entries(document, "http")
+    for entry in Reading.of(document, target, VIRTUAL_SERVICE).governed(document):
+        if listed[entry.index].get("fault"):
+            yield fault(title(document, target.namespace), f"spec.http[{entry.index}].fault")
+    yield from obstacles(document, target, VIRTUAL_SERVICE)
+
+
+def near_misses(document: Document, target: Target) -> Iterator[Problem]:
+    """Destinations that are almost stable, and why they are not."""
+    name = title(document, target.namespace)
     for protocol in _PROTOCOLS_WITHOUT_REQUESTS:
         for path, item in _destinations(document, protocol):
-            if role_of(item, namespace, target) is Role.STABLE:
+            if _is_of_stable(document, item, target):
                 yield Problem(
                     object=name,
                     path=path,
                     reason=f"only a {protocol} route reaches {target.stable}, and it carries no requests to compare",
                     remedy="Route it under `http`, for which the Service's port must be named http, http2 or grpc",
                 )
-    stable = ServiceName(target.stable, target.namespace)
     for path, item in _destinations(document, "http"):
-        host = (item.get("destination") or {}).get("host")
-        if is_half_qualified(host, stable):
+        if _is_of_stable(document, item, target):
+            yield _other_pods(name, f"{path}.destination.subset", item["destination"].get("subset"), target)
+        destination = item.get("destination")
+        host = destination.get("host") if isinstance(destination, dict) else None
+        if is_half_qualified(host, ServiceName(target.stable, target.namespace)):
             yield Problem(
                 object=name,
                 path=f"{path}.destination.host",
@@ -73,8 +88,31 @@ def _near_misses(document: Document, target: Target) -> Iterator[Problem]:
             )
 
 
+def _is_of_stable(document: Document, item: Document, target: Target) -> bool:
+    address = VIRTUAL_SERVICE.address(item, namespace_of(document, target.namespace))
+    return address is not None and address.service == ServiceName(target.stable, target.namespace)
+
+
+def _other_pods(name: str, path: str, subset: str | None, target: Target) -> Problem:
+    if target.brought and subset in target.stable_subsets:
+        return Problem(
+            object=name,
+            path=path.removesuffix(".destination.subset"),
+            reason=f"the entry has stable as a destination, but not the canary that you brought ({target.canary})",
+            remedy="Add the canary's destination beside it with weight 0, and write stable's weight 100",
+        )
+    which = f"subset {subset}" if subset else "a destination without a subset"
+    return Problem(
+        object=name,
+        path=path,
+        reason=f"{which} of {target.stable} is not known to be the pods of the stable Deployment, and of no other",
+        remedy="Route to a subset whose labels, in a DestinationRule for this host, only stable's pods have",
+    )
+
+
 def _destinations(document: Document, protocol: str) -> Iterator[tuple[str, Document]]:
     for i, entry in enumerate(entries(document, protocol)):
-        for j, item in enumerate(entry.get("route") or []):
+        route = entry.get("route")
+        for j, item in enumerate(route if isinstance(route, list) else []):
             if isinstance(item, dict):
                 yield f"spec.{protocol}[{i}].route[{j}]", item

@@ -1,129 +1,78 @@
-"""Moving weights: the canary's percentage read, set and taken away; everything else in the document stays as it is."""
+"""Moving weights: what the arms have in an entry read, set and taken away; everything else stays as it is."""
 
-from collections.abc import Callable, Sequence
 from copy import deepcopy
 
-from canary_analyzer.routing.destinations import Role, Route, governed, roles_of, share_of, weights_of
-from canary_analyzer.routing.documents import Document, Target, namespace_of
-from canary_analyzer.routing.hosts import renamed
+from canary_analyzer.routing.dialect import Api, Items
+from canary_analyzer.routing.documents import Document, Target
+from canary_analyzer.routing.routes import Entry, Reading, Role, share_of
+from canary_analyzer.routing.shares import split_three
+from canary_analyzer.routing.traffic import Traffic
 
 
-def apportion(weights: Sequence[int]) -> list[int]:
-    """`weights` scaled to a sum of exactly 100 by largest remainder (Hamilton's method); ties go to the first.
+def arm_weight(document: Document, target: Target, api: Api, arm: Role = Role.CANARY) -> int | None:
+    """An arm's percentage (0..100, rounded) of what all arms have together; None: it is in no route.
 
-    Weights that already sum to 100 come back unchanged, so that repeated writes never drift. All zero: all zero.
+    Where several routes hold it, the one in which the arms have most to divide answers: it is the least rounded. Equal
+    ones that disagree (somebody edited one of them) answer with the highest.
     """
-    total = sum(weights)
-    if total == 0:
-        return list(weights)
-    points = [weight * 100 // total for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: -(weights[i] * 100 % total))
-    for i in by_remainder[: 100 - sum(points)]:
-        points[i] += 1
-    return points
-
-
-def split(share: int, weight: int) -> int:
-    """The canary's points out of `share` (0..100 points of a route) at `weight` percent, rounded to the nearest.
-
-    Strictly between 0 and 100 percent both arms keep at least one point where there are two to divide: an arm without
-    traffic cannot be judged. A share of one point stays with stable until the canary is given everything.
-    """
-    if weight in (0, 100):
-        return share * weight // 100
-    nearest = (share * weight + 50) // 100
-    return max(0, min(max(nearest, 1), share - 1))
-
-
-def canary_weight(document: Document, target: Target) -> int | None:
-    """The canary's percentage (0..100, rounded) of what stable and canary have together; None: it is in no route.
-
-    Where several routes hold it, the one in which both have most to divide answers: it is the least rounded. Equal ones
-    that disagree (somebody edited one of them) answer with the highest.
-    """
-    answers: list[tuple[int, int]] = []
-    for _, route, roles in governed(document, target):
-        if Role.CANARY not in roles:
+    answers: list[tuple[float, int]] = []
+    for entry in Reading.of(document, target, api).governed(document):
+        if arm not in entry.roles:
             continue
-        weights = weights_of(route)
-        share = share_of(weights, roles)
-        canary = sum(w for w, role in zip(weights, roles, strict=True) if role is Role.CANARY)
-        answers.append((share, (canary * 200 + share) // (2 * share) if share else 0))
+        weights = api.weights(entry.items)
+        share = share_of(weights, entry.roles)
+        ours = sum(weight for weight, role in zip(weights, entry.roles, strict=True) if role is arm)
+        of_all = share / sum(weights) if share else 0.0
+        answers.append((of_all, (ours * 200 + share) // (2 * share) if share else 0))
     return max(answers)[1] if answers else None
 
 
-def with_weight(document: Document, target: Target, weight: int) -> Document:
-    """A copy of `document` in which the canary has `weight` percent of what stable and canary have together.
-
-    In each http route that reaches stable: a missing canary is added at the end, as a copy of the stable destination
-    (port, headers and unknown fields included) with its host written in the same form, in the same step as stable's
-    weight is spelled out, since Istio rejects a lone `weight: 0`. Weights then sum to 100; foreign destinations keep
-    their share, rounded by largest remainder. A route from which somebody took stable gets it back.
-
-    Raises:
-        ValueError: `weight` is not within 0..100.
-    """
-    if not 0 <= weight <= 100:
-        raise ValueError(f"weight: {weight} is not a percentage: give a whole number from 0 to 100")
-    return _rewritten(document, target, lambda route, namespace: _weighted(route, namespace, target, weight))
-
-
-def returned(route: Route, namespace: str, target: Target) -> Route:
-    """A copy of one route without the canary, its weight given back to stable.
-
-    A route in which somebody left only the canary becomes a route to stable, never an empty one.
-    """
-    roles = roles_of(route, namespace, target)
-    if Role.CANARY not in roles:
-        return deepcopy(route)
-    whole = _with_both(route, namespace, target)
-    roles = roles_of(whole, namespace, target)
-    share = share_of(weights_of(whole), roles)
-    stable = roles.index(Role.STABLE)
-    elsewhere = sum(whole[i]["weight"] for i, role in enumerate(roles) if role is Role.STABLE and i != stable)
-    whole[stable]["weight"] = share - elsewhere
-    return [item for item, role in zip(whole, roles, strict=True) if role is not Role.CANARY]
-
-
-def _rewritten(document: Document, target: Target, rewrite: Callable[[Route, str], Route]) -> Document:
-    copied = deepcopy(document)
-    namespace = namespace_of(document, target.namespace)
-    for index, route, _ in governed(copied, target):
-        copied["spec"]["http"][index]["route"] = rewrite(route, namespace)
-    return copied
-
-
-def _weighted(route: Route, namespace: str, target: Target, weight: int) -> Route:
-    both = _with_both(route, namespace, target)
-    roles = roles_of(both, namespace, target)
-    weights = weights_of(both)
+def weighted(entry: Entry, reading: Reading, traffic: Traffic) -> Items:
+    """The entry's destinations, each arm once and with its weight; foreign ones keep their share."""
+    items = _with_arms(entry, reading)
+    roles, weights = reading.roles(items), reading.api.weights(items)
     foreign = [i for i, role in enumerate(roles) if role is Role.FOREIGN]
-    share, *kept = apportion([share_of(weights, roles), *(weights[i] for i in foreign)])
-    canary = split(share, weight)
-    points = {roles.index(Role.STABLE): share - canary, roles.index(Role.CANARY): canary}
-    points |= dict(zip(foreign, kept, strict=True))
-    for i, value in points.items():
+    share, *kept = reading.api.scaled([share_of(weights, roles), *(weights[i] for i in foreign)])
+    stable, canary, baseline = split_three(share, traffic.weight, traffic.baseline)
+    points = {Role.STABLE: stable, Role.CANARY: canary, Role.BASELINE: baseline}
+    wanted = {roles.index(arm): points[arm] for arm in reading.arms() if arm in roles} | dict(
+        zip(foreign, kept, strict=True)
+    )
+    for i, value in wanted.items():
+        # A foreign destination without a weight stays without one.
         if weights[i] != value or roles[i] is not Role.FOREIGN:
-            both[i]["weight"] = value
-    return [item for i, item in enumerate(both) if i in points]
+            items[i]["weight"] = value
+    return [item for i, item in enumerate(items) if i in wanted]
 
 
-def _with_both(route: Route, namespace: str, target: Target) -> Route:
-    """A copy of `route` in which both arms stand, with explicit weights of their own."""
-    both = deepcopy(route)
-    roles = roles_of(both, namespace, target)
-    for item, weight, role in zip(both, weights_of(both), roles, strict=True):
+def without_ours(entry: Entry, reading: Reading) -> Items:
+    """The entry's destinations without those that we added, their weight given back to stable.
+
+    An entry in which somebody left only ours becomes one to stable, never an empty one. What the user brought stays.
+    """
+    if reading.target.brought or not {Role.CANARY, Role.BASELINE} & set(entry.roles):
+        return deepcopy(entry.items)
+    items = _with_arms(entry, reading)
+    roles, weights = reading.roles(items), reading.api.weights(items)
+    first = roles.index(Role.STABLE)
+    elsewhere = sum(weights[i] for i, role in enumerate(roles) if role is Role.STABLE and i != first)
+    items[first]["weight"] = share_of(weights, roles) - elsewhere
+    return [item for item, role in zip(items, roles, strict=True) if role in (Role.STABLE, Role.FOREIGN)]
+
+
+def _with_arms(entry: Entry, reading: Reading) -> Items:
+    """A copy of the destinations in which every arm stands, with an explicit weight of its own."""
+    items = deepcopy(entry.items)
+    for item, weight, role in zip(items, reading.api.weights(items), entry.roles, strict=True):
         if role is not Role.FOREIGN:
             item["weight"] = weight
-    if Role.CANARY not in roles:
-        both.append(_copy_for(both[roles.index(Role.STABLE)], target.canary))
-    elif Role.STABLE not in roles:
-        canary = roles.index(Role.CANARY)
-        both.insert(canary, _copy_for(both[canary], target.stable))
-    return both
+    if Role.STABLE not in entry.roles:
+        ours = next(i for i, role in enumerate(entry.roles) if role is not Role.FOREIGN)
+        items.insert(ours, _copy_for(items[ours], Role.STABLE, reading))
+    model = items[reading.roles(items).index(Role.STABLE)]
+    missing = [arm for arm in reading.arms() if arm not in reading.roles(items)]
+    return [*items, *(_copy_for(model, arm, reading) for arm in missing)]
 
 
-def _copy_for(item: Document, service: str) -> Document:
-    copied = deepcopy(item)
-    copied["destination"]["host"] = renamed(copied["destination"]["host"], service)
-    return copied | {"weight": 0}
+def _copy_for(item: Document, arm: Role, reading: Reading) -> Document:
+    return reading.api.readdressed(item, reading.address(arm)) | {"weight": 0}

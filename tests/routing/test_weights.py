@@ -1,7 +1,7 @@
 import pytest
 
 from canary_analyzer.routing import Target, canary_weight, with_weight
-from canary_analyzer.routing.weights import apportion, split
+from canary_analyzer.routing.shares import apportion, split
 
 TARGET = Target(namespace="shop", stable="web", canary="web-canary")
 
