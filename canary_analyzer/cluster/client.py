@@ -67,6 +67,7 @@ class Kind:
 
 
 DEPLOYMENTS = Kind(api="apps/v1", plural="deployments")
+REPLICASETS = Kind(api="apps/v1", plural="replicasets")
 PODS = Kind(api="v1", plural="pods")
 SERVICES = Kind(api="v1", plural="services")
 CONFIGMAPS = Kind(api="v1", plural="configmaps")

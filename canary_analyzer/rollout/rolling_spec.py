@@ -17,6 +17,8 @@ from canary_analyzer.rollout.actions import RollStable
 from canary_analyzer.rollout.sibling import container_images, with_images
 from canary_analyzer.routing.documents import Document
 
+POD_HASH = "pod-template-hash"
+"""The label by which Kubernetes tells the pods of one template from those of another."""
 PROGRESS_DEADLINE_SECONDS = 600
 """What Kubernetes takes where a Deployment names no `progressDeadlineSeconds`."""
 
