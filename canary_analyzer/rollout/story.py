@@ -1,0 +1,179 @@
+"""What a run was seen to do, tick by tick: kept in its record, so that its page can be drawn again at any time.
+
+A record has to stay small however long a run takes. So a story that has grown to `MOST` samples halves its resolution:
+neighbours are merged, counts added, figures taken from the later one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Self
+
+import numpy as np
+
+from canary_analyzer.analysis import MetricVerdict, Tick, Verdict
+from canary_analyzer.rollout.run import Value
+
+MOST = 240
+"""Samples kept: about 60 kB of JSON, and as many as a plot of one screen's width can show."""
+
+
+class Arms(Value):
+    """A count of each arm."""
+
+    canary: int = 0
+    baseline: int = 0
+
+    def plus(self, other: Self) -> Self:
+        """Return the sums."""
+        return type(self)(canary=self.canary + other.canary, baseline=self.baseline + other.baseline)
+
+
+class Figures(Value):
+    """One metric at one time; None where it is not known, or not bounded."""
+
+    against: float | None
+    """Evidence that the canary is worse than tolerated; 1 aborts."""
+    favour: float | None
+    """Evidence that it is within tolerance; 1 shows it."""
+    effect: float | None
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, metric: MetricVerdict) -> Self:
+        """Take them from the judge's word."""
+        return cls(
+            against=_known(metric.evidence_against),
+            favour=_known(metric.evidence_for),
+            effect=_known(metric.effect),
+            low=_known(metric.low),
+            high=_known(metric.high),
+        )
+
+
+class Sample(Value):
+    """What was seen up to one time."""
+
+    at: float
+    """Seconds since the epoch, the end of the tick."""
+    weight: int
+    """Wanted, in percent."""
+    requests: Arms = Arms()
+    errors: Arms = Arms()
+    metrics: tuple[Figures, ...] = ()
+    """In the order of `Story.metrics`; empty before the first tick that counts."""
+
+    def then(self, later: Self) -> Self:
+        """Return both as one sample."""
+        return later.model_copy(
+            update={"requests": self.requests.plus(later.requests), "errors": self.errors.plus(later.errors)}
+        )
+
+
+class Latency(Value):
+    """Latency of all requests that counted, by bucket."""
+
+    edges_ms: tuple[float, ...] = ()
+    """[B-1] upper edges; the last bucket is +Inf."""
+    canary: tuple[int, ...] = ()
+    baseline: tuple[int, ...] = ()
+
+    def after(self, tick: Tick, edges_ms: Sequence[float]) -> Self:
+        """Return it with one more tick; other buckets than before start anew."""
+        known = tuple(edges_ms) == self.edges_ms
+        canary, baseline = (self.canary, self.baseline) if known else ((), ())
+        return type(self)(
+            edges_ms=tuple(edges_ms),
+            canary=_sums(canary, tick.canary.latency),
+            baseline=_sums(baseline, tick.baseline.latency),
+        )
+
+
+class Finding(Value):
+    """What an engineer would look up next: a container's state, a warning Event, the last lines of a log."""
+
+    at: float
+    about: str
+    """The pod, and the container where it is one's."""
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One tick as it was read."""
+
+    until: float
+    weight: int
+    tick: Tick
+    counts: bool
+    """Whether it counts for the verdict."""
+    edges_ms: tuple[float, ...]
+
+
+class Story(Value):
+    """Everything that a run's page draws, beside the run itself."""
+
+    metrics: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """The newest sentence about each metric."""
+    samples: tuple[Sample, ...] = ()
+    every: int = 1
+    """Ticks that one sample stands for."""
+    pending: Sample | None = None
+    """What has been gathered of the sample that is not complete."""
+    gathered: int = 0
+    latency: Latency = Latency()
+    findings: tuple[Finding, ...] = ()
+
+    def after(self, seen: Seen, verdict: Verdict | None) -> Self:
+        """Return the story with one more tick, and what the judge said after it."""
+        if self.samples and seen.until <= self.samples[-1].at:
+            return self  # read again after a restart
+        named = self if verdict is None else self.model_copy(update=_names(verdict))
+        latency = self.latency.after(seen.tick, seen.edges_ms) if seen.counts else self.latency
+        return named.model_copy(update={"latency": latency})._with(_sample(seen, verdict))
+
+    @property
+    def all_samples(self) -> tuple[Sample, ...]:
+        """The samples, the incomplete one included."""
+        return self.samples if self.pending is None else (*self.samples, self.pending)
+
+    def _with(self, sample: Sample) -> Self:
+        pending = sample if self.pending is None else self.pending.then(sample)
+        if self.gathered + 1 < self.every:
+            return self.model_copy(update={"pending": pending, "gathered": self.gathered + 1})
+        full = self.model_copy(update={"samples": (*self.samples, pending), "pending": None, "gathered": 0})
+        return full._halved() if len(full.samples) >= MOST else full
+
+    def _halved(self) -> Self:
+        pairs = zip_longest(self.samples[::2], self.samples[1::2])
+        merged = tuple(first if second is None else first.then(second) for first, second in pairs)
+        return self.model_copy(update={"samples": merged, "every": self.every * 2})
+
+
+def _names(verdict: Verdict) -> dict[str, tuple[str, ...]]:
+    return {
+        "metrics": tuple(metric.name for metric in verdict.metrics),
+        "reasons": tuple(metric.reason for metric in verdict.metrics),
+    }
+
+
+def _sample(seen: Seen, verdict: Verdict | None) -> Sample:
+    canary, baseline = seen.tick.canary, seen.tick.baseline
+    return Sample(
+        at=seen.until,
+        weight=seen.weight,
+        requests=Arms(canary=canary.requests, baseline=baseline.requests),
+        errors=Arms(canary=canary.errors, baseline=baseline.errors),
+        metrics=tuple(map(Figures.of, verdict.metrics)) if verdict is not None else (),
+    )
+
+
+def _sums(before: Sequence[int], more: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, ...]:
+    return tuple(int(count) for count in (more + np.asarray(before, dtype=np.int64) if before else more))
+
+
+def _known(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None

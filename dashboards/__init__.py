@@ -1,0 +1,1 @@
+"""Grafana dashboards as typed Python; `make dashboards` writes them as the JSON beside this file."""

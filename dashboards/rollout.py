@@ -1,0 +1,164 @@
+"""The dashboard of one run: both arms side by side, the weight, the evidence, the verdict and why."""
+
+from grafana_foundation_sdk.builders import dashboard as dashboards
+from grafana_foundation_sdk.models import dashboard, units
+
+from dashboards import parts
+from dashboards.parts import RUN
+
+ARMS = {"baseline": "$baseline", "canary": "$canary"}
+
+
+def build() -> dashboard.Dashboard:
+    """Return the dashboard."""
+    page = (
+        dashboards.Dashboard("Canary rollout")
+        .uid("canary-analyzer-rollout")
+        .description("One run of canary-analyzer: baseline and canary side by side, the evidence, the verdict.")
+        .tags(["canary-analyzer"])
+        .time("now-30m", "now")
+        .refresh("5s")
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .link(parts.link("Status page of this run", "${status_page}/runs/${namespace}/${run}"))
+        .link(parts.link("All rollouts", "/d/canary-analyzer-overview?${datasource:queryparam}"))
+    )
+    for variable in _variables():
+        page = page.with_variable(variable)
+    for annotation in _annotations():
+        page = page.annotation(annotation)
+    for panel in (*_verdict(), _weight(), *_evidence(), *_effects()):
+        page = page.with_panel(panel)
+    page = page.with_row(dashboards.Row("Requests, errors, duration: baseline and canary"))
+    for panel in _red():
+        page = page.with_panel(panel)
+    return page.build()
+
+
+def _variables() -> list[parts.Variable]:
+    info = "canary_analyzer_run_info"
+    of_run = f'{info}{{namespace="$namespace",deployment="$deployment",run="$run"}}'
+    hidden = dashboard.VariableHide.HIDE_VARIABLE
+    return [
+        parts.data_source(),
+        parts.status_page(),
+        parts.variable("namespace", "Namespace", f"label_values({info}, namespace)"),
+        parts.variable("deployment", "Deployment", f'label_values({info}{{namespace="$namespace"}}, deployment)'),
+        parts.variable(
+            "run", "Run", f'label_values({info}{{namespace="$namespace",deployment="$deployment"}}, run)'
+        ).sort(dashboard.VariableSort.ALPHABETICAL_DESC),
+        parts.variable("baseline", "Baseline workload", f"label_values({of_run}, baseline_workload)").hide(hidden),
+        parts.variable("canary", "Canary workload", f"label_values({of_run}, canary_workload)").hide(hidden),
+    ]
+
+
+def _annotations() -> list[dashboards.AnnotationQuery]:
+    moved = f'changes(canary_analyzer_weight{{{RUN},kind="wanted"}}[15s]) > 0'
+    decided = f'canary_analyzer_rollout_phase{{{RUN},phase=~"Promoting|Aborting"}} unless '
+    before = f'canary_analyzer_rollout_phase{{{RUN},phase=~"Promoting|Aborting"}} offset 15s'
+    return [parts.mark("Steps", moved, "blue"), parts.mark("Verdicts", decided + before, "red")]
+
+
+def _verdict() -> list[parts.Panel]:
+    info = f"canary_analyzer_run_info{{{RUN}}}"
+    return [
+        parts.words("Phase", "What the run is doing.", f"canary_analyzer_rollout_phase{{{RUN}}}", "phase").span(3),
+        parts.words("Verdict", "The judge's last word.", info, "verdict").span(3),
+        parts.words("Image", "What is on trial.", info, "image").span(6),
+        parts.words("Reason", "Why, with figures.", info, "reason").span(12),
+    ]
+
+
+def _weight() -> parts.Panel:
+    weight = f'canary_analyzer_weight{{{RUN},kind="%s"}}'
+    panel = parts.lines(
+        "Weight: wanted, in the route, observed",
+        "Observed is the canary's share of the requests that Prometheus saw.",
+        {"wanted": weight % "wanted", "in the route": weight % "route", "observed": weight % "observed"},
+        units.Percent,
+    )
+    return parts.steps_of(panel)
+
+
+def _evidence() -> list[parts.Panel]:
+    against = f'canary_analyzer_evidence{{{RUN},side="against"}}'
+    favour = f'canary_analyzer_evidence{{{RUN},side="for"}}'
+    return [
+        parts.with_threshold(
+            parts.lines("Evidence against the canary", "At 1 the run is aborted.", {"{{metric}}": against}), 1
+        ),
+        parts.with_threshold(
+            parts.lines("Evidence for the canary", "At 1 the metric is shown healthy.", {"{{metric}}": favour}), 1
+        ),
+        parts.bars("Evidence against, now", "1 aborts.", {"{{metric}}": against}),
+        parts.bars("Evidence for, now", "1 shows the metric healthy.", {"{{metric}}": favour}),
+    ]
+
+
+def _effects() -> list[parts.Panel]:
+    errors = f'canary_analyzer_effect{{{RUN},metric="errors",bound="%s"}}'
+    ratio = f'canary_analyzer_effect{{{RUN},metric=~"latency_.*",bound="%s"}}'
+    return [
+        parts.lines(
+            "Error rate: canary less baseline",
+            "With its 95 % interval, valid at all times together.",
+            {"difference": errors % "value", "at least": errors % "low", "at most": errors % "high"},
+            units.PercentUnit,
+        ),
+        parts.lines(
+            "Latency: canary over baseline",
+            "Ratio of each quantile with its 95 % interval; 1 is equal.",
+            {
+                "{{metric}}": ratio % "value",
+                "{{metric}} at least": ratio % "low",
+                "{{metric}} at most": ratio % "high",
+            },
+        ),
+    ]
+
+
+def _red() -> list[parts.Panel]:
+    return [
+        parts.lines(
+            "Requests",
+            "Per second, as the callers' proxies count them.",
+            {arm: _rate(workload) for arm, workload in ARMS.items()},
+            units.RequestsPerSecond,
+        ),
+        parts.lines(
+            "Errors",
+            "Share of answers 5xx.",
+            {arm: _errors(workload) for arm, workload in ARMS.items()},
+            units.PercentUnit,
+        ),
+        parts.lines(
+            "Duration, median",
+            "From the mesh's histogram.",
+            {arm: _quantile(0.5, workload) for arm, workload in ARMS.items()},
+            units.Milliseconds,
+        ),
+        parts.lines(
+            "Duration, 99th percentile",
+            "From the mesh's histogram.",
+            {arm: _quantile(0.99, workload) for arm, workload in ARMS.items()},
+            units.Milliseconds,
+        ),
+    ]
+
+
+def _series(name: str, workload: str, also: str = "") -> str:
+    selector = f'reporter="source",destination_workload_namespace="$namespace",destination_workload="{workload}"{also}'
+    return f"rate({name}{{{selector}}}[$__rate_interval])"
+
+
+def _rate(workload: str) -> str:
+    return f"sum({_series('istio_requests_total', workload)})"
+
+
+def _errors(workload: str) -> str:
+    bad = _series("istio_requests_total", workload, ',response_code=~"5.."')
+    return f"(sum({bad}) or vector(0)) / {_rate(workload)}"
+
+
+def _quantile(rank: float, workload: str) -> str:
+    buckets = _series("istio_request_duration_milliseconds_bucket", workload)
+    return f"histogram_quantile({rank}, sum by (le) ({buckets}))"
