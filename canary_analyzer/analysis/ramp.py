@@ -91,6 +91,7 @@ class AdaptiveRamp:
         healthy_seconds: Time at the largest weight after which a canary shown healthy in every metric is promoted. Not
             sooner: what fails only under load has not been seen at smaller weights.
         soak_seconds: Time at the largest weight after which an undecided canary has passed the ramp.
+        soak_requests: Fewest requests that such a canary must have answered at the largest weight.
 
     Raises:
         ValueError: A value is out of range; all mistakes are listed.
@@ -105,6 +106,7 @@ class AdaptiveRamp:
     requests: int = 3
     healthy_seconds: float = 60.0
     soak_seconds: float = 180.0
+    soak_requests: int = 1000
 
     def __post_init__(self) -> None:
         refuse(self)
@@ -116,7 +118,8 @@ class AdaptiveRamp:
         yield from not_positive("bad_requests", self.bad_requests, "requests")
         for name in ("seconds", "healthy_seconds", "soak_seconds"):
             yield from not_positive(name, getattr(self, name), "seconds")
-        yield from not_whole("requests", self.requests, 0)
+        for name in ("requests", "soak_requests"):
+            yield from not_whole(name, getattr(self, name), 0)
         if self.first > self.largest:
             yield f"first, largest: values {self.first!r} and {self.largest!r}: begin with the smaller"
         if self.healthy_seconds > self.soak_seconds:
@@ -184,7 +187,9 @@ def _after_step(ramp: FixedRamp, standing: Standing) -> int | None:
 
 def _soaked(ramp: AdaptiveRamp, standing: Standing) -> bool:
     healthy = standing.verdict is not None and standing.verdict.decision is Decision.HEALTHY
-    return standing.seconds >= (ramp.healthy_seconds if healthy else ramp.soak_seconds)
+    if healthy:
+        return standing.seconds >= ramp.healthy_seconds
+    return standing.seconds >= ramp.soak_seconds and standing.requests >= ramp.soak_requests
 
 
 def _affordable(ramp: AdaptiveRamp, standing: Standing, policy: Policy) -> int:

@@ -7,6 +7,7 @@ import typer
 
 from canary_analyzer import __version__
 from canary_analyzer.cli import sandbox
+from canary_analyzer.cli.calibrate import calibrate
 
 app = typer.Typer(
     help="Canary analysis for Istio: shift traffic step by step, judge, promote or abort.",
@@ -15,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(sandbox.app, name="sandbox")
+app.command()(calibrate)
 
 
 @app.command()
