@@ -1,39 +1,71 @@
 """One interface to all judges: a frozen state, advanced tick by tick, that can be asked for its verdict at any time."""
 
-from canary_analyzer.analysis import sequential, verdicts
+from collections.abc import Mapping
+
+from canary_analyzer.analysis import scores, sequential, threshold, verdicts
 from canary_analyzer.analysis.policy import Policy
+from canary_analyzer.analysis.scores import ScoreState
+from canary_analyzer.analysis.sequential import JudgeState as SequentialState
+from canary_analyzer.analysis.threshold import ThresholdState
 from canary_analyzer.analysis.types import Floats, History, Tick, Verdict
 
-JudgeState = sequential.JudgeState
+JudgeState = SequentialState | ScoreState | ThresholdState
+"""What a judge remembers; its size does not depend on the number of ticks."""
 
 
 def judge(history: History, policy: Policy) -> Verdict:
     """Return the verdict on a whole history: the fold of `advance` over its ticks."""
-    state = start(policy, history.edges_ms, history.tick_seconds)
+    state = start(policy, history.edges_ms, history.tick_seconds, extra_edges(history))
     for tick in history.ticks():
         state = advance(state, tick)
     return verdict(state)
 
 
-def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
+def extra_edges(history: History) -> dict[str, Floats]:
+    """Return the bucket edges of those metrics of the user's own that are histograms."""
+    return {name: counts.edges_ms for name, counts in history.extra.items() if counts.edges_ms is not None}
+
+
+def start(
+    policy: Policy, edges_ms: Floats, tick_seconds: float, extra_edges_ms: Mapping[str, Floats] | None = None
+) -> JudgeState:
     """Return the state of the policy's judge before the first tick.
 
     Args:
         policy: Which judge, and what it is told.
         edges_ms: [B-1] upper edges of the latency buckets, milliseconds, ascending, without +Inf.
         tick_seconds: Length of a tick.
+        extra_edges_ms: By the name of a metric of the user's own that is a histogram, its edges.
 
     Raises:
-        ValueError: The edges or the tick are not usable.
+        ValueError: Edges or the tick are not usable.
     """
-    return sequential.start(policy, edges_ms, tick_seconds)
+    match policy.judge:
+        case "sequential":
+            return sequential.start(policy, edges_ms, tick_seconds)
+        case "mann-whitney":
+            return scores.start(policy, edges_ms, tick_seconds, extra_edges_ms)
+        case "threshold":
+            return threshold.start(policy, edges_ms, tick_seconds, extra_edges_ms)
 
 
 def advance(state: JudgeState, tick: Tick) -> JudgeState:
-    """Return the state after one more tick."""
-    return sequential.advance(state, tick)
+    """Return the state after one more tick; a tick without traffic only passes the time."""
+    match state:
+        case SequentialState():
+            return sequential.advance(state, tick)
+        case ScoreState():
+            return scores.advance(state, tick)
+        case ThresholdState():
+            return threshold.advance(state, tick)
 
 
 def verdict(state: JudgeState) -> Verdict:
     """Return what the judge thinks after the ticks seen so far."""
-    return verdicts.verdict(state)
+    match state:
+        case SequentialState():
+            return verdicts.verdict(state)
+        case ScoreState():
+            return scores.verdict(state)
+        case ThresholdState():
+            return threshold.verdict(state)

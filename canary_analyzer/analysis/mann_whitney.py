@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from canary_analyzer.analysis.mistakes import not_among, not_between, outside, refuse_all
 from canary_analyzer.analysis.rules import EffectSize
@@ -149,18 +148,17 @@ def hodges_lehmann(control: Floats, experiment: Floats, confidence: float) -> Sh
         confidence: Of the interval.
     """
     low, high = float(experiment.min() - control.max()), float(experiment.max() - control.min())
+    largest, smallest = _statistic(control, experiment - low), _statistic(control, experiment - high)
 
     def root(quantile: float) -> float:
         """Return the shift in [low, high] whose statistic, which falls as the shift grows, is the quantile."""
-
-        def beyond(shift: float) -> float:
-            return _statistic(control, experiment - shift) - quantile
-
-        if beyond(low) <= 0:
+        if largest <= quantile:
             return low
-        if beyond(high) >= 0:
+        if smallest >= quantile:
             return high
-        return float(brentq(beyond, low, high, xtol=_RESOLUTION))
+        return float(
+            brentq(lambda shift: _statistic(control, experiment - shift) - quantile, low, high, xtol=_RESOLUTION)
+        )
 
     quantile = float(ndtri((1 - confidence) / 2))
     return Shift(estimate=root(0.0), low=root(-quantile), high=root(quantile))
@@ -169,11 +167,16 @@ def hodges_lehmann(control: Floats, experiment: Floats, confidence: float) -> Sh
 def _statistic(control: Floats, experiment: Floats) -> float:
     """Return the rank sum of the experiment, standardised, with corrections for continuity and ties."""
     n, m = experiment.size, control.size
-    ranks = rankdata(np.concatenate((experiment, control)))
-    _, tied = np.unique(ranks, return_counts=True)
-    excess = ranks[:n].sum() - n * (n + 1) / 2 - n * m / 2
-    variance = n * m / 12 * (n + m + 1 - (tied.astype(float) ** 3 - tied).sum() / ((n + m) * (n + m - 1)))
+    both = np.sort(np.concatenate((experiment, control)))
+    excess = _rank_sum(experiment, both) - n * (n + 1) / 2 - n * m / 2
+    tied = np.diff(np.flatnonzero(np.diff(both, prepend=-np.inf, append=np.inf))).astype(np.float64)
+    variance = n * m / 12 * (n + m + 1 - (tied**3 - tied).sum() / ((n + m) * (n + m - 1)))
     return float((excess - 0.5 * np.sign(excess)) / np.sqrt(variance))
+
+
+def _rank_sum(points: Floats, both: Floats) -> float:
+    """Return the sum of the ranks of `points` among `both`, sorted; tied points share the average of their ranks."""
+    return float((np.searchsorted(both, points, "left") + np.searchsorted(both, points, "right") + 1).sum() / 2)
 
 
 def _point_mistakes(name: str, points: ArrayLike) -> Iterator[str]:
@@ -219,8 +222,8 @@ def _spread_if_constant(control: Floats, experiment: Floats) -> tuple[Floats, Fl
 def _effect(control: Floats, experiment: Floats, measure: EffectSize) -> float:
     if measure == "cles":
         n, m = experiment.size, control.size
-        ranks = rankdata(np.concatenate((experiment, control)))
-        return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+        ranks = _rank_sum(experiment, np.sort(np.concatenate((experiment, control))))
+        return (ranks - n * (n + 1) / 2) / (n * m)
     means = experiment.mean(), control.mean()
     return float(means[0] / means[1]) if all(means) else float("nan")
 

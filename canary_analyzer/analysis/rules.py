@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from canary_analyzer.analysis.mistakes import not_among, not_between, not_positive, not_whole, outside, refuse
+from canary_analyzer.analysis.mistakes import (
+    is_number,
+    not_among,
+    not_between,
+    not_positive,
+    not_whole,
+    outside,
+    refuse,
+)
 
 EffectSize = Literal["mean_ratio", "cles"]
 
@@ -22,6 +30,7 @@ class MannWhitneyRule:
         step_seconds: Length of a point of the compared series; Kayenta asks for one point a minute.
         interval_seconds: Time between two judgements.
         points: The latest so many points are compared; an hour of minutes.
+        least_points: No judgement on fewer points of an arm; with two of each, a third of all good canaries look High.
         pass_score: Score from which on the canary is healthy.
         marginal_score: Score below which it is aborted.
 
@@ -38,6 +47,7 @@ class MannWhitneyRule:
     step_seconds: float = 60.0
     interval_seconds: float = 60.0
     points: int = 60
+    least_points: int = 3
     pass_score: float = 95.0
     marginal_score: float = 75.0
 
@@ -56,6 +66,9 @@ class MannWhitneyRule:
         yield from not_positive("step_seconds", self.step_seconds, "seconds")
         yield from not_positive("interval_seconds", self.interval_seconds, "seconds")
         yield from not_whole("points", self.points, 3, 1000)
+        yield from not_whole("least_points", self.least_points, 1, 1000)
+        if is_number(self.points) and is_number(self.least_points) and self.least_points > self.points:
+            yield f"least_points: value {self.least_points!r}: give at most points ({self.points!r})"
         scores = (
             *not_between("pass_score", self.pass_score, 0, 100),
             *not_between("marginal_score", self.marginal_score, 0, 100),
