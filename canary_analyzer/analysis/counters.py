@@ -13,36 +13,40 @@ and https://prometheus.io/docs/prometheus/latest/querying/functions/#increase
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, pairwise
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf, isnan
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-Identity = frozenset[tuple[str, str]]
+_BY_TIME = itemgetter(0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """Raw samples of one counter: its labels, and points of (unix seconds, value)."""
+    """Raw samples of one counter.
 
-    labels: Mapping[str, str]
+    Attributes:
+        key: What tells it from other counters, for instance its labels.
+        points: Pairs of unix seconds and value.
+    """
+
+    key: Hashable
     points: Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Increment:
-    """What one counter counted in each interval: `counts` has one entry per interval."""
+    """What the counter `key` counted in each interval: `counts` has one entry per interval."""
 
-    labels: Mapping[str, str]
-    counts: Floats
+    key: Hashable
+    counts: Sequence[float]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One reading of a counter: unix seconds and value."""
 
@@ -57,14 +61,14 @@ class CounterState:
     Attributes:
         start: Unix seconds from which anything counts.
         boundary: Unix seconds up to which everything has been counted.
-        last: For every series seen so far the last sample that was counted.
+        last: For every counter seen so far the last sample that was counted.
         watched: Whether somebody was taking samples at `start`. If so, a series first seen later began at 0; if not,
             its first sample may hold a week of history, so that it is only a point to count from.
     """
 
     start: float
     boundary: float
-    last: Mapping[Identity, Sample]
+    last: Mapping[Hashable, Sample]
     watched: bool
 
     @classmethod
@@ -90,7 +94,7 @@ def advance(
 
     Args:
         state: Where the last call stopped.
-        series: Samples, in any order. Series with equal labels are one series.
+        series: Samples, in any order. Series with equal keys are one series.
         boundaries: At least two ascending times in unix seconds, the first of them `state.boundary`.
 
     Returns:
@@ -100,17 +104,29 @@ def advance(
         ValueError: The boundaries do not ascend from `state.boundary`.
     """
     _check(state, boundaries)
+    ends = boundaries[1:]
     last = dict(state.last)
     increments = []
-    for labels, points in _merged(series):
-        identity = frozenset(labels.items())
-        times, values = _until(points, boundaries[-1])
-        base = last.get(identity) or _base(state, times, values)
-        increments.append(Increment(labels=labels, counts=_counts(base, times, values, boundaries)))
-        if times.size:
-            last[identity] = _latest(base, times, values)
+    for key, points in _merged(series).items():
+        ordered = sorted(points, key=_BY_TIME)
+        base = last.get(key) or _base(state, ordered)
+        newest, counts = _counted(base, ordered, ends)
+        increments.append(Increment(key=key, counts=counts))
+        if newest.time > -inf:
+            last[key] = newest
     watched = state.watched or bool(last)
-    return CounterState(start=state.start, boundary=boundaries[-1], last=last, watched=watched), tuple(increments)
+    return CounterState(start=state.start, boundary=ends[-1], last=last, watched=watched), tuple(increments)
+
+
+def unseen(state: CounterState, series: Series) -> Series:
+    """Return the series without the samples that `state` has long counted; `advance` makes the same of it.
+
+    The last counted one stays: it shows how fresh the series is, and how far apart its samples are.
+    """
+    counted = state.last.get(series.key)
+    if counted is None:
+        return series
+    return replace(series, points=[point for point in series.points if point[0] >= counted.time])
 
 
 def _check(state: CounterState, boundaries: Sequence[float]) -> None:
@@ -122,40 +138,35 @@ def _check(state: CounterState, boundaries: Sequence[float]) -> None:
         )
 
 
-def _merged(series: Iterable[Series]) -> Iterable[tuple[Mapping[str, str], Sequence[tuple[float, float]]]]:
-    groups: dict[Identity, list[Series]] = {}
+def _merged(series: Iterable[Series]) -> dict[Hashable, Sequence[tuple[float, float]]]:
+    points: dict[Hashable, Sequence[tuple[float, float]]] = {}
     for one in series:
-        groups.setdefault(frozenset(one.labels.items()), []).append(one)
-    for group in groups.values():
-        yield group[0].labels, group[0].points if len(group) == 1 else list(chain(*(one.points for one in group)))
+        points[one.key] = [*points[one.key], *one.points] if one.key in points else one.points
+    return points
 
 
-def _until(points: Sequence[tuple[float, float]], end: float) -> tuple[Floats, Floats]:
-    """Return times and values up to `end`, ascending, each time once, without NaN (how Prometheus ends a series)."""
-    table = np.asarray(points, dtype=float).reshape(-1, 2)
-    table = table[~np.isnan(table[:, 1]) & (table[:, 0] <= end)]
-    times, index = np.unique(table[:, 0], return_index=True)
-    return times, table[index, 1]
-
-
-def _base(state: CounterState, times: Floats, values: Floats) -> Sample:
-    """Return what a series seen for the first time counts from."""
-    before = int(np.searchsorted(times, state.start, side="right"))
+def _base(state: CounterState, points: Sequence[tuple[float, float]]) -> Sample:
+    """Return what a series seen for the first time counts from: its value at the start, and 0 if it began later."""
+    numbers = [(time, value) for time, value in points if not isnan(value)]
+    before = [point for point in numbers if point[0] <= state.start]
     if before:
-        return Sample(time=float(times[before - 1]), value=float(values[before - 1]))
-    unknown = not state.watched and times.size
-    return Sample(time=-np.inf, value=float(values[0]) if unknown else 0.0)
+        return Sample(time=before[-1][0], value=before[-1][1])
+    unknown = not state.watched and numbers
+    return Sample(time=-inf, value=numbers[0][1] if unknown else 0.0)
 
 
-def _counts(base: Sample, times: Floats, values: Floats, boundaries: Sequence[float]) -> Floats:
-    new = times > base.time
-    reached = values[new]
-    growth = np.diff(reached, prepend=base.value)
-    interval = np.searchsorted(np.asarray(boundaries[1:]), times[new], side="left")
-    counts = np.zeros(len(boundaries) - 1)
-    np.add.at(counts, interval, np.where(growth < 0, reached, growth))
-    return counts
-
-
-def _latest(base: Sample, times: Floats, values: Floats) -> Sample:
-    return Sample(time=float(times[-1]), value=float(values[-1])) if times[-1] > base.time else base
+def _counted(
+    base: Sample, points: Sequence[tuple[float, float]], ends: Sequence[float]
+) -> tuple[Sample, Sequence[float]]:
+    """Return the last sample up to the last end and the growth per interval; plain Python, for points are few."""
+    counts = [0.0] * len(ends)
+    seen, reached = base.time, base.value
+    for time, value in points:
+        # NaN is how Prometheus ends a series.
+        if time <= seen or isnan(value):
+            continue
+        if time > ends[-1]:
+            break
+        counts[bisect_left(ends, time)] += value if value < reached else value - reached
+        seen, reached = time, value
+    return Sample(time=seen, value=reached), counts

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
+from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.util.retry import Retry
-
-from canary_analyzer.analysis.counters import Series
 
 # Connecting is tried once more, at once. The real second try is the next tick, which this must not delay.
 RETRIES = Retry(total=1, connect=1, read=False, status=0, backoff_factor=0)
@@ -25,32 +26,68 @@ class MetricsUnavailable(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawSeries:
+    """A series as Prometheus gives it: labels, and points of unix seconds and value."""
+
+    labels: Mapping[str, str]
+    points: list[tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """How to be let in; files are read again for each request, since what rotates them writes them anew.
+
+    Attributes:
+        username: For basic auth, with `password_file`.
+        password_file: Holds the password, and nothing else.
+        token_file: Holds a bearer token.
+        ca_file: Holds the certificates that the server's may be signed by, instead of the system's.
+        headers: Sent with every request, for instance `X-Scope-OrgID`.
+    """
+
+    username: str | None = None
+    password_file: Path | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    headers: Mapping[str, str] | None = None
+
+
 class PrometheusReader:
     """Reads from one Prometheus, or what speaks its API: Thanos, Mimir, VictoriaMetrics; usable from many threads.
 
     Args:
         url: Address as a browser would use it, with a path prefix if there is one.
         timeout_seconds: For connecting, and again for each wait for bytes.
-        headers: Sent with every request, for instance `Authorization` or `X-Scope-OrgID`.
+        credentials: What the server asks for, if anything.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float = 10, headers: Mapping[str, str] | None = None):
-        session = requests.Session()
+    def __init__(self, url: str, *, timeout_seconds: float = 10, credentials: Credentials | None = None):
+        credentials = credentials or Credentials()
+        session = _Session()
         session.hooks["response"].append(_refuse_partial)
+        session.auth = _Auth(credentials) if credentials.token_file or credentials.password_file else None
+        session.verify = str(credentials.ca_file) if credentials.ca_file else True
         self._name = f"Prometheus at {_without_credentials(url)}"
         self._timeout_seconds = timeout_seconds
         self._prometheus = PrometheusConnect(
-            url.rstrip("/"), headers=dict(headers or {}), session=session, retry=RETRIES, timeout=timeout_seconds
+            url.rstrip("/"),
+            headers=dict(credentials.headers or {}),
+            session=session,
+            retry=RETRIES,
+            timeout=timeout_seconds,
+            method="POST",
         )
 
-    def points(self, selector: str, *, at: float, window_seconds: float) -> tuple[Series, ...]:
-        """Return every raw sample of the selected series in the `window_seconds` up to `at` (unix seconds).
+    def points(self, selector: str, *, at: float, window_seconds: float) -> Iterator[RawSeries]:
+        """Yield every raw sample of the selected series in the `window_seconds` up to `at` (unix seconds).
 
         Raises:
             MetricsUnavailable: No answer, an answer that is not Prometheus', or one that is only partial.
         """
         answer = self._query(f"{selector}[{round(window_seconds * 1000)}ms]", at)
-        return tuple(_series(result) for result in answer)
+        while answer:  # each is let go as soon as it is taken: an answer may be large
+            yield _series(answer.pop())
 
     def knew(self, expression: str, at: float) -> bool:
         """Return whether an instant vector had any series at `at`, that is, a sample in the five minutes before it.
@@ -60,12 +97,21 @@ class PrometheusReader:
         """
         return bool(self._query(f"count({expression})", at))
 
+    def values(self, label: str, selector: str, *, at: float, window_seconds: float) -> frozenset[str]:
+        """Return the values that a label of the selected series had in the `window_seconds` up to `at`.
+
+        Raises:
+            MetricsUnavailable: As for `points`.
+        """
+        answer = self._query(f"group by ({label}) (last_over_time({selector}[{round(window_seconds * 1000)}ms]))", at)
+        return frozenset(result["metric"].get(label, "") for result in answer) - {""}
+
     def _query(self, query: str, at: float) -> list[dict[str, Any]]:
         # Thanos answers with what it has unless told that a part is not enough.
         params = {"time": f"{at:.3f}", "partial_response": "false"}
         try:
             answer: list[dict[str, Any]] = self._prometheus.custom_query(query, params)
-        except (requests.RequestException, PrometheusApiClientException, KeyError, TypeError) as error:
+        except (requests.RequestException, PrometheusApiClientException, OSError, KeyError, TypeError) as error:
             raise MetricsUnavailable(self._reason(error)) from error
         return answer
 
@@ -77,8 +123,34 @@ class PrometheusReader:
                 return f"{self._name} answered, but not as Prometheus does: check the address"
             case requests.RequestException():
                 return f"{self._name} cannot be reached: {_cause(error)}"
+            case OSError():
+                return f"{self._name} was not asked: {error}"
             case _:
                 return f"{self._name} refused the query: {error}"
+
+
+class _Session(requests.Session):
+    """Sends as a form what the library would put into the URL, which proxies commonly cut at 8 kB."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        request.data, request.params = request.params, {}
+        return super().prepare_request(request)
+
+
+class _Auth(AuthBase):
+    """Says who is asking, with what the files hold at that moment."""
+
+    def __init__(self, credentials: Credentials):
+        self._credentials = credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        given = self._credentials
+        if given.password_file:
+            password = given.password_file.read_text().strip()
+            HTTPBasicAuth((given.username or "").encode(), password.encode())(request)
+        elif given.token_file:
+            request.headers["Authorization"] = f"Bearer {given.token_file.read_text().strip()}"
+        return request
 
 
 def _without_credentials(url: str) -> str:
@@ -101,6 +173,5 @@ def _refuse_partial(response: requests.Response, **_: Any) -> None:
         raise MetricsUnavailable(f"Prometheus answered only in part: {'; '.join(warnings)}")
 
 
-def _series(result: Mapping[str, Any]) -> Series:
-    points = [(float(time), float(value)) for time, value in result.get("values", ())]
-    return Series(labels=result["metric"], points=points)
+def _series(result: Mapping[str, Any]) -> RawSeries:
+    return RawSeries(labels=result["metric"], points=[(time, float(value)) for time, value in result.get("values", ())])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from canary_analyzer.analysis import ArmCounts, History
+from canary_analyzer.analysis import ArmCounts, ExtraCounts, History
 
-Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 # Envoy's default, and so Istio's, in milliseconds: what is assumed until the first histogram has been seen.
 ISTIO_EDGES_MS = (
@@ -26,21 +27,34 @@ class Counts:
         edges_ms: float[B - 1], upper edges of the latency buckets in milliseconds; the last bucket has none.
         canary: Counts per interval of the canary.
         baseline: Counts per interval of the baseline.
+        extra: Counts of the user's own metrics by name; a histogram of which nothing has been seen yet is not there.
     """
 
-    edges_ms: NDArray[np.float64]
+    edges_ms: Floats
     canary: ArmCounts
     baseline: ArmCounts
+    extra: Mapping[str, ExtraCounts] = field(default_factory=dict)
 
     def history(self, tick_seconds: float) -> History:
         """Return the counts as what `analysis.judge` takes, each interval being one tick."""
-        return History(tick_seconds=tick_seconds, edges_ms=self.edges_ms, canary=self.canary, baseline=self.baseline)
+        return History(
+            tick_seconds=tick_seconds,
+            edges_ms=self.edges_ms,
+            canary=self.canary,
+            baseline=self.baseline,
+            extra=self.extra,
+        )
 
     def since(self, interval: int) -> Counts:
         """Return the counts from the given interval on."""
-        return Counts(
-            edges_ms=self.edges_ms, canary=_since(self.canary, interval), baseline=_since(self.baseline, interval)
-        )
+        extra = {
+            name: ExtraCounts(
+                edges_ms=one.edges_ms, canary=_since(one.canary, interval), baseline=_since(one.baseline, interval)
+            )
+            for name, one in self.extra.items()
+        }
+        canary, baseline = _since(self.canary, interval), _since(self.baseline, interval)
+        return Counts(edges_ms=self.edges_ms, canary=canary, baseline=baseline, extra=extra)
 
 
 def join(earlier: Counts, later: Counts) -> Counts:
@@ -49,41 +63,51 @@ def join(earlier: Counts, later: Counts) -> Counts:
     A bucket between two edges can be added to its neighbour without loss of truth, never split. Where one side has seen
     no latency at all, the other's edges hold.
     """
+    mesh = _joined(_mesh(earlier), _mesh(later))
+    extra = {
+        name: _joined(earlier.extra.get(name) or _nothing(earlier), later.extra.get(name) or _nothing(later))
+        for name in earlier.extra.keys() | later.extra.keys()
+    }
+    edges = np.empty(0) if mesh.edges_ms is None else mesh.edges_ms
+    return Counts(edges_ms=edges, canary=mesh.canary, baseline=mesh.baseline, extra=extra)
+
+
+def _mesh(counts: Counts) -> ExtraCounts:
+    return ExtraCounts(edges_ms=counts.edges_ms, canary=counts.canary, baseline=counts.baseline)
+
+
+def _nothing(counts: Counts) -> ExtraCounts:
+    """Return as many intervals in which nothing was seen of a histogram."""
+    none = np.zeros(len(counts.canary.requests), dtype=np.int64)
+    arm = ArmCounts(requests=none, errors=none, latency=none.reshape(-1, 1))
+    return ExtraCounts(edges_ms=np.empty(0), canary=arm, baseline=arm)
+
+
+def _joined(earlier: ExtraCounts, later: ExtraCounts) -> ExtraCounts:
     edges = _common_edges(earlier, later)
-    first, second = _coarsened(earlier, edges), _coarsened(later, edges)
-    return Counts(
+    return ExtraCounts(
         edges_ms=edges,
-        canary=_appended(first.canary, second.canary),
-        baseline=_appended(first.baseline, second.baseline),
+        canary=_appended(_coarsened(earlier, edges, earlier.canary), _coarsened(later, edges, later.canary)),
+        baseline=_appended(_coarsened(earlier, edges, earlier.baseline), _coarsened(later, edges, later.baseline)),
     )
 
 
-def _common_edges(earlier: Counts, later: Counts) -> NDArray[np.float64]:
-    if not _has_latency(earlier):
+def _common_edges(earlier: ExtraCounts, later: ExtraCounts) -> Floats | None:
+    if later.edges_ms is None or earlier.edges_ms is None or not _has_latency(earlier):
         return later.edges_ms
-    if not _has_latency(later):
-        return earlier.edges_ms
-    return np.intersect1d(earlier.edges_ms, later.edges_ms)
+    return np.intersect1d(earlier.edges_ms, later.edges_ms) if _has_latency(later) else earlier.edges_ms
 
 
-def _has_latency(counts: Counts) -> bool:
+def _has_latency(counts: ExtraCounts) -> bool:
     return bool(counts.canary.latency.any() or counts.baseline.latency.any())
 
 
-def _coarsened(counts: Counts, edges: NDArray[np.float64]) -> Counts:
-    if np.array_equal(counts.edges_ms, edges):
-        return counts
+def _coarsened(counts: ExtraCounts, edges: Floats | None, arm: ArmCounts) -> ArmCounts:
+    if edges is None or counts.edges_ms is None or np.array_equal(counts.edges_ms, edges):
+        return arm
     # Bucket i lies below edge i: it goes to the first bucket whose edge is not lower.
     target = np.searchsorted(edges, np.append(counts.edges_ms, np.inf))
-    return Counts(
-        edges_ms=edges,
-        canary=_regrouped(counts.canary, target, len(edges) + 1),
-        baseline=_regrouped(counts.baseline, target, len(edges) + 1),
-    )
-
-
-def _regrouped(arm: ArmCounts, target: NDArray[np.intp], buckets: int) -> ArmCounts:
-    latency = np.zeros((len(arm.requests), buckets), dtype=np.int64)
+    latency = np.zeros((len(arm.requests), len(edges) + 1), dtype=np.int64)
     for old, new in enumerate(target):
         latency[:, new] += arm.latency[:, old]
     return ArmCounts(requests=arm.requests, errors=arm.errors, latency=latency)

@@ -6,70 +6,100 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from functools import cached_property
+from functools import partial
+
+from canary_analyzer.metrics.dialects import CannotTellApartError, bucket_roles, owners, request_roles
+from canary_analyzer.metrics.pairs import Addressee, Arm, Pair, Workload
+from canary_analyzer.metrics.promql import Query, chunked, matcher
 
 REQUESTS = "istio_requests_total"
 LATENCY_BUCKETS = "istio_request_duration_milliseconds_bucket"
 UNKNOWN = "unknown"
+DESTINATION, WAYPOINT = "destination", "waypoint"
 
 # unknown, deadline exceeded, unimplemented, internal, unavailable, data loss: the server's fault, not the caller's.
 GRPC_SERVER_FAULTS = frozenset({"2", "4", "12", "13", "14", "15"})
 CLIENT_LEFT = "DC"
 
 
-class Arm(Enum):
-    """The two sides of a comparison."""
-
-    BASELINE = "baseline"
-    CANARY = "canary"
-
-
 @dataclass(frozen=True, kw_only=True)
-class Workload:
-    """A workload as Istio names it: for a Deployment's pods, the Deployment."""
+class Istio:
+    """Istio with sidecars (`reporter` is source or destination) or in ambient mode (waypoint)."""
 
-    namespace: str
-    name: str
+    reporter: str = "source"
+
+    def queries(self, pairs: Sequence[Pair]) -> Iterator[Query]:
+        """Return the queries; of single pods nobody tells but their own sidecars, the reporters at the destination.
+
+        Raises:
+            CannotTellApartError: Pods of one workload are to be told apart by what a waypoint reports.
+        """
+        if single := [pair for pair in pairs if pair.by_pods]:
+            self._needs_sidecars()
+        for reporter, group in ((self.reporter, [pair for pair in pairs if not pair.by_pods]), (DESTINATION, single)):
+            yield from chunked(group, partial(_requests, reporter))
+            yield from chunked(group, partial(_buckets, reporter))
+
+    def pods(self, workload: Workload) -> tuple[str, str]:
+        """Return the label that names the called pod, where its sidecar is scraped, and a selector of its requests.
+
+        Raises:
+            CannotTellApartError: There are no sidecars.
+        """
+        self._needs_sidecars()
+        conditions = [
+            matcher("reporter", [DESTINATION]),
+            matcher("destination_workload", [workload.name]),
+            matcher("destination_workload_namespace", [workload.namespace]),
+        ]
+        return "pod", f"{REQUESTS}{{{','.join(conditions)}}}"
+
+    def _needs_sidecars(self) -> None:
+        if self.reporter == WAYPOINT:
+            raise CannotTellApartError(
+                "a waypoint counts requests by workload, not by pod: in ambient mode use the strategy canary or "
+                "blue-green, or set prometheus.reporter where the pods have sidecars"
+            )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Addressee:
-    """Where a request went: to a workload, or, where no healthy one was found, no further than to a Service."""
+def _requests(reporter: str, pairs: Sequence[Pair]) -> Query:
+    """Return the query for requests, with those that reached no host, and whose workload nobody knows."""
+    return Query(
+        selector=_selector(REQUESTS, reporter, pairs, {UNKNOWN}),
+        owners=owners(pairs, addressee=addressee, arm=_arm, roles=lambda labels: request_roles(failed(labels))),
+    )
 
-    namespace: str
-    name: str
-    reached: bool
+
+def _buckets(reporter: str, pairs: Sequence[Pair]) -> Query:
+    return Query(
+        selector=_selector(LATENCY_BUCKETS, reporter, pairs, set()),
+        owners=owners(pairs, addressee=addressee, arm=_arm, roles=bucket_roles),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Canary and baseline of one rollout, with the Services through which they are reached.
+def _selector(metric: str, reporter: str, pairs: Sequence[Pair], besides: set[str]) -> str:
+    """Return a selector that matches each label by itself, so that it catches namesakes too.
 
-    Where both are reached through one Service (as subsets), requests that found no healthy host cannot be told apart
-    and are charged to neither.
+    The caller's proxy and the waypoint know the Service that was called; who calls past it is not routed by us. The
+    called proxy only knows one of the Services that select its pod.
     """
+    workloads = [workload for pair in pairs for workload in pair.arms.values()]
+    services = {service for pair in pairs for service in pair.services.values()}
+    conditions = [
+        matcher("reporter", [reporter]),
+        *([] if reporter == DESTINATION else [matcher("destination_service_name", services)]),
+        matcher("destination_workload", {workload.name for workload in workloads} | besides),
+        matcher("destination_workload_namespace", {workload.namespace for workload in workloads} | besides),
+    ]
+    return f"{metric}{{{','.join(conditions)}}}"
 
-    baseline: Workload
-    canary: Workload
-    baseline_service: str
-    canary_service: str
 
-    @cached_property
-    def arms(self) -> Mapping[Addressee, Arm]:
-        """The arm that a request to an addressee belongs to."""
-        arms = {
-            Addressee(namespace=self.baseline.namespace, name=self.baseline.name, reached=True): Arm.BASELINE,
-            Addressee(namespace=self.canary.namespace, name=self.canary.name, reached=True): Arm.CANARY,
-        }
-        if self.baseline_service == self.canary_service:
-            return arms
-        return arms | {
-            Addressee(namespace=self.baseline.namespace, name=self.baseline_service, reached=False): Arm.BASELINE,
-            Addressee(namespace=self.canary.namespace, name=self.canary_service, reached=False): Arm.CANARY,
-        }
+def _arm(pair: Pair, address: Addressee, labels: Mapping[str, str]) -> Arm | None:
+    if not pair.hears(labels.get("source_workload_namespace", ""), labels.get("source_workload", "")):
+        return None
+    return pair.arm_of(address, labels)
 
 
 def addressee(labels: Mapping[str, str]) -> Addressee:
@@ -93,7 +123,7 @@ def failed(labels: Mapping[str, str]) -> bool:
     if CLIENT_LEFT in labels.get("response_flags", "").split(","):
         return False
     code = labels.get("response_code", "")
-    return code == "0" or code.startswith("5") or not addressee(labels).reached
+    return code == "0" or code.startswith("5") or labels.get("destination_workload", UNKNOWN) == UNKNOWN
 
 
 def _service_namespace(labels: Mapping[str, str]) -> str:

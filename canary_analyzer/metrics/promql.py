@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
-from canary_analyzer.metrics.istio import LATENCY_BUCKETS, REQUESTS, UNKNOWN, Pair
+from canary_analyzer.metrics.pairs import Arm, Pair
 
-# Queries travel in the URL, and proxies commonly cut URLs at 8 kB; a query has up to three lists of names.
-LIST_CHARACTERS = 1500
+# VictoriaMetrics takes queries of at most 16 kB. So many pairs keep an answer at some ten megabytes.
+QUERY_CHARACTERS = 15_000
+QUERY_PAIRS = 125
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Selectors:
-    """What to ask for a group of pairs: their requests, the requests that reached no host, and the latency buckets."""
+class Role(Enum):
+    """What a counter counts."""
 
-    requests: str
-    unreached: str
-    buckets: str
+    TOTAL = "total"
+    BAD = "bad"
+    GOOD = "good"
+    BUCKET = "histogram"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One family of counters of an arm: of a user's metric, or, without a name, of the mesh itself."""
+
+    arm: Arm
+    role: Role
+    metric: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """One question to Prometheus, for any number of pairs.
+
+    Attributes:
+        selector: Which series.
+        owners: For whom, and as what, a series with the given labels counts.
+        unit_ms: Milliseconds in one unit of the label `le`.
+    """
+
+    selector: str
+    owners: Callable[[Mapping[str, str]], Iterable[tuple[Pair, Part]]]
+    unit_ms: float = 1.0
 
 
 def matcher(label: str, values: Collection[str]) -> str:
@@ -30,50 +56,32 @@ def matcher(label: str, values: Collection[str]) -> str:
     https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals.
     """
     if len(values) == 1:
-        return f"{label}={_quoted(*values)}"
-    return f"{label}=~{_quoted('|'.join(_META.sub(_escaped, value) for value in sorted(values)))}"
+        return f"{label}={quoted(*values)}"
+    return f"{label}=~{quoted('|'.join(escaped(value) for value in sorted(values)))}"
 
 
-def selectors(pairs: Iterable[Pair], reporter: str) -> Iterator[Selectors]:
-    """Return as few groups of selectors as fit into URLs and together cover all `pairs`.
-
-    Namespaces and names are matched apart, so that a selector may catch a namesake in another pair's namespace: the
-    reader of the answer must look at both.
-    """
-    for chunk in _chunks(sorted(pairs, key=lambda pair: (pair.baseline.namespace, pair.baseline.name))):
-        yield _selectors(chunk, matcher("reporter", [reporter]))
-
-
-def _selectors(pairs: Sequence[Pair], reporter: str) -> Selectors:
-    workloads = {workload for pair in pairs for workload in (pair.baseline, pair.canary)}
-    services = {service for pair in pairs for service in (pair.baseline_service, pair.canary_service)}
-    names = matcher("destination_workload", {workload.name for workload in workloads})
-    namespaces = matcher("destination_workload_namespace", {workload.namespace for workload in workloads})
-    unknown = matcher("destination_workload", [UNKNOWN])
-    return Selectors(
-        requests=f"{REQUESTS}{{{reporter},{names},{namespaces}}}",
-        unreached=f"{REQUESTS}{{{reporter},{unknown},{matcher('destination_service_name', services)}}}",
-        buckets=f"{LATENCY_BUCKETS}{{{reporter},{names},{namespaces}}}",
-    )
-
-
-def _chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    chunk: list[Pair] = []
-    size = 0
-    for pair in pairs:
-        length = len(f"{pair.baseline.name}|{pair.canary.name}|{pair.baseline.namespace}|")
-        if chunk and size + length > LIST_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(pair)
-        size += length
-    if chunk:
-        yield chunk
-
-
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return the text as a string literal of PromQL."""
     return json.dumps(text, ensure_ascii=False)
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\{match.group()}"
+def escaped(text: str) -> str:
+    """Return a regular expression that the text, and nothing else, matches."""
+    return _META.sub(lambda found: f"\\{found.group()}", text)
+
+
+def chunked(pairs: Iterable[Pair], query: Callable[[Sequence[Pair]], Query]) -> Iterator[Query]:
+    """Return as few queries as together cover the pairs, none of them too long; `query` makes one for some pairs."""
+    ordered = sorted(pairs, key=lambda pair: (pair.baseline.namespace, pair.baseline.name))
+    for at in range(0, len(ordered), QUERY_PAIRS):
+        yield from _halved(ordered[at : at + QUERY_PAIRS], query)
+
+
+def _halved(pairs: Sequence[Pair], query: Callable[[Sequence[Pair]], Query]) -> Iterator[Query]:
+    whole = query(pairs)
+    if len(pairs) == 1 or len(whole.selector) <= QUERY_CHARACTERS:
+        yield whole
+        return
+    middle = len(pairs) // 2
+    yield from _halved(pairs[:middle], query)
+    yield from _halved(pairs[middle:], query)

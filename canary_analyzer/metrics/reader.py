@@ -6,21 +6,27 @@ because all rollouts share one grid of ticks: whole multiples of the tick length
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import pairwise
 from threading import Lock
 
-from canary_analyzer.analysis.counters import Series
+from canary_analyzer.metrics import custom
+from canary_analyzer.metrics.answers import PairAnswer, ask
 from canary_analyzer.metrics.client import MetricsUnavailable, PrometheusReader
 from canary_analyzer.metrics.counts import Counts, join
-from canary_analyzer.metrics.istio import Addressee, Pair, addressee
-from canary_analyzer.metrics.promql import selectors
-from canary_analyzer.metrics.tally import PairSamples, PairState, UnreadableHistogramError, tally
+from canary_analyzer.metrics.dialects import CannotTellApartError, Dialect
+from canary_analyzer.metrics.histograms import UnreadableHistogramError
+from canary_analyzer.metrics.istio import Istio
+from canary_analyzer.metrics.pairs import Pair, Workload
+from canary_analyzer.metrics.promql import Query
+from canary_analyzer.metrics.tally import PairState, tally
 
 KEPT_ANSWERS = 4
+
+Answers = dict[Pair, PairAnswer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +34,7 @@ class ReaderSettings:
     """How samples are read; all times in seconds.
 
     Attributes:
-        reporter: Whose telemetry: `source` (sidecars and gateways of the callers) sees every request, also those that
-            reach nobody; ambient mode has only `waypoint`.
+        dialect: What the mesh calls things, and whose telemetry is believed.
         staleness: A newest sample older than this, than three ticks and than two and a half scrape intervals (as seen
             in the samples) means that Prometheus no longer scrapes.
         lookback: How long before the start a series' last sample may lie; Prometheus' own lookback is 5 minutes.
@@ -37,30 +42,11 @@ class ReaderSettings:
         longest_window: A longer time is read piece by piece, so that no single answer is huge.
     """
 
-    reporter: str = "source"
+    dialect: Dialect = field(default_factory=Istio)
     staleness: float = 15
     lookback: float = 300
     lateness: float = 60
     longest_window: float = 600
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """What Prometheus said about some pairs over some time, sorted by addressee."""
-
-    pairs: frozenset[Pair]
-    since: float
-    requests: dict[Addressee, list[Series]]
-    buckets: dict[Addressee, list[Series]]
-
-    def covers(self, pair: Pair, since: float) -> bool:
-        return pair in self.pairs and self.since <= since
-
-    def of(self, pair: Pair) -> PairSamples:
-        return PairSamples(
-            requests=[one for addressee in pair.arms for one in self.requests.get(addressee, ())],
-            buckets=[one for addressee in pair.arms for one in self.buckets.get(addressee, ())],
-        )
 
 
 class SampleReader:
@@ -71,7 +57,18 @@ class SampleReader:
         self._settings = settings or ReaderSettings()
         self._lock = Lock()
         self._states: dict[Pair, PairState] = {}
-        self._answers: dict[float, _Answer | MetricsUnavailable] = {}
+        self._answers: dict[float, Answers | MetricsUnavailable] = {}
+        self._watched: dict[float, bool] = {}
+
+    def follow(self, pair: Pair, start: float) -> None:
+        """Begin to read for a pair from `start` (unix seconds), together with the others; `collect` tells the counts.
+
+        Raises:
+            MetricsUnavailable: Prometheus does not answer, or could not tell the arms of this pair apart.
+        """
+        state = self._begin(pair, start)
+        with self._lock:
+            self._states.setdefault(pair, state)
 
     def collect(self, pair: Pair, boundaries: Sequence[float]) -> Counts:
         """Return what both arms counted in each interval between `boundaries`.
@@ -84,12 +81,12 @@ class SampleReader:
             boundaries: At least two ascending times in unix seconds, none in the future.
 
         Raises:
-            MetricsUnavailable: Prometheus does not answer, or has no fresh samples of a pair that it had samples of.
+            MetricsUnavailable: Prometheus does not answer, has no fresh samples of a pair that it had samples of, or
+                has samples that cannot be what they should be.
         """
-        state, skipped = self._resume(pair, boundaries[0])
-        grid = [state.boundary, *boundaries] if skipped else list(boundaries)
-        state, counts = self._read(pair, state, grid)
-        self._refuse_stale(state, grid)
+        state = self._resume(pair, boundaries[0])
+        skipped = state.boundary < boundaries[0]
+        state, counts = self._read(pair, state, [state.boundary, *boundaries] if skipped else boundaries)
         with self._lock:
             self._states[pair] = state
         return counts.since(1) if skipped else counts
@@ -99,75 +96,115 @@ class SampleReader:
         with self._lock:
             self._states.pop(pair, None)
 
-    def _resume(self, pair: Pair, start: float) -> tuple[PairState, bool]:
-        """Return where to go on counting, and whether that is before `start`."""
+    def pods(self, workload: Workload, since: float, until: float) -> frozenset[str]:
+        """Return the names of the pods of a workload that were scraped between two times in unix seconds.
+
+        Raises:
+            MetricsUnavailable: Prometheus does not answer, or the mesh's telemetry does not know pods.
+        """
+        try:
+            label, selector = self._settings.dialect.pods(workload)
+        except CannotTellApartError as error:
+            raise MetricsUnavailable(str(error)) from error
+        return self._prometheus.values(label, selector, at=until, window_seconds=until - since)
+
+    def _resume(self, pair: Pair, start: float) -> PairState:
+        """Return where to go on counting, which may be before `start`."""
         with self._lock:
             state = self._states.get(pair)
         if state and 0 <= start - state.boundary <= self._settings.lookback:
-            return state, state.boundary < start
-        return PairState.begin(start, watched=self._watched(pair, start)), False
+            return state
+        return self._begin(pair, start)
+
+    def _begin(self, pair: Pair, start: float) -> PairState:
+        """Return the state of a pair of which nothing has been counted.
+
+        Series that come later began at 0 if Prometheus was taking samples at the start. Most have an `up` that says so
+        for all pairs; a store that was given only the mesh's metrics does not.
+        """
+        queries = self._queries([pair])
+        with self._lock:
+            known = self._watched.get(start)
+        if known is None:
+            known = self._prometheus.knew("up", start)
+            with self._lock:
+                self._watched = {**dict(list(self._watched.items())[-KEPT_ANSWERS:]), start: known}
+        return PairState.begin(start, watched=known or self._prometheus.knew(queries[0].selector, start))
+
+    def _queries(self, pairs: Sequence[Pair]) -> list[Query]:
+        try:
+            return [*self._settings.dialect.queries(pairs), *custom.queries(pairs)]
+        except CannotTellApartError as error:
+            raise MetricsUnavailable(str(error)) from error
 
     def _read(self, pair: Pair, state: PairState, grid: Sequence[float]) -> tuple[PairState, Counts]:
-        back = self._settings.lookback if state.fresh else self._settings.lateness
         parts = list(_parts(grid, self._settings.longest_window))
-        shared = len(parts) == 1 and not state.fresh
         read = []
         for part in parts:
-            since, at = part[0] - back, part[-1]
-            samples = self._shared(pair, since, at) if shared else self._ask({pair}, since, at).of(pair)
-            state, counts = self._tally(pair, state, samples, part)
+            answer = self._shared(pair, state, part[-1]) if len(parts) == 1 else self._own(pair, state, part[-1])
+            state, counts = self._tally(pair, answer, part)
             read.append(counts)
+        self._refuse_stale(state, grid)
         return state, reduce(join, read)
 
-    def _tally(
-        self, pair: Pair, state: PairState, samples: PairSamples, grid: Sequence[float]
-    ) -> tuple[PairState, Counts]:
+    def _tally(self, pair: Pair, answer: PairAnswer, grid: Sequence[float]) -> tuple[PairState, Counts]:
+        fresh_since = grid[-1] - self._patience(answer.state)
         try:
-            return tally(pair, state, samples, grid, grid[-1] - self._patience(state))
+            return tally(pair.metrics, answer.state, answer.samples, grid, fresh_since)
         except UnreadableHistogramError as error:
             raise MetricsUnavailable(str(error)) from error
 
-    def _watched(self, pair: Pair, start: float) -> bool:
-        """Return whether Prometheus was taking samples at the start, so that series which came later began at 0."""
-        (group,) = selectors([pair], self._settings.reporter)
-        return self._prometheus.knew(f"up or {group.requests}", start)
+    def _own(self, pair: Pair, state: PairState, at: float) -> PairAnswer:
+        """Ask for one pair alone."""
+        return self._ask({pair: state}, at)[pair]
 
-    def _shared(self, pair: Pair, since: float, at: float) -> PairSamples:
+    def _shared(self, pair: Pair, state: PairState, at: float) -> PairAnswer:
+        """Take what was answered to all; it is no use to one who has not come from where all thought him to be."""
         with self._lock:
-            answer = self._answers.get(at) or self._fetch_all(at)
-        if isinstance(answer, MetricsUnavailable):
-            raise MetricsUnavailable(answer.reason) from answer
-        if not answer.covers(pair, since):
-            answer = self._ask({pair}, since, at)
-        return answer.of(pair)
+            answers = self._answers.get(at)
+            if answers is None:
+                answers = self._fetch_all(at)
+            if isinstance(answers, MetricsUnavailable):
+                raise MetricsUnavailable(answers.reason) from answers
+            answer = answers.pop(pair, None)
+        return answer if answer and answer.state is state else self._own(pair, state, at)
 
-    def _fetch_all(self, at: float) -> _Answer | MetricsUnavailable:
+    def _fetch_all(self, at: float) -> Answers | MetricsUnavailable:
         """Fetch for all pairs that are being followed and remember the answer, be it a failure; needs the lock."""
         followed = {
-            pair: state.boundary
-            for pair, state in self._states.items()
-            if 0 < at - state.boundary <= self._settings.lookback
+            pair: state for pair, state in self._states.items() if 0 < at - state.boundary <= self._settings.lookback
         }
-        answer: _Answer | MetricsUnavailable
+        answers: Answers | MetricsUnavailable
         try:
-            since = min(followed.values(), default=at) - self._settings.lateness
-            answer = self._ask(followed.keys(), since, at)
+            # Those who begin must look further back than those who go on: it is not for all of these to do the same.
+            answers = {
+                pair: answer
+                for fresh in (False, True)
+                for pair, answer in self._ask(
+                    {pair: state for pair, state in followed.items() if state.fresh is fresh}, at
+                ).items()
+            }
         except MetricsUnavailable as error:
-            answer = error
+            answers = error
         kept = sorted(self._answers)[-KEPT_ANSWERS + 1 :]
-        self._answers = {time: self._answers[time] for time in kept} | {at: answer}
-        return answer
+        self._answers = {time: self._answers[time] for time in kept} | {at: answers}
+        return answers
 
-    def _ask(self, pairs: Set[Pair], since: float, at: float) -> _Answer:
-        requests: list[Series] = []
-        buckets: list[Series] = []
-        for group in selectors(pairs, self._settings.reporter):
-            for selector, into in ((group.requests, requests), (group.unreached, requests), (group.buckets, buckets)):
-                into.extend(self._prometheus.points(selector, at=at, window_seconds=at - since))
-        return _Answer(pairs=frozenset(pairs), since=since, requests=_sorted(requests), buckets=_sorted(buckets))
+    def _ask(self, states: Mapping[Pair, PairState], at: float) -> Answers:
+        if not states:
+            return {}
+        since = min(state.boundary - self._back(state) for state in states.values())
+        try:
+            return ask(self._prometheus, self._queries(list(states)), states, since=since, at=at)
+        except UnreadableHistogramError as error:
+            raise MetricsUnavailable(str(error)) from error
+
+    def _back(self, state: PairState) -> float:
+        """Return how many seconds before the boundary samples may lie that matter."""
+        return self._settings.lookback if state.fresh else self._settings.lateness
 
     def _refuse_stale(self, state: PairState, grid: Sequence[float]) -> None:
-        newest, now = state.requests.newest, grid[-1]
+        newest, now = state.newest, grid[-1]
         tick = min(later - earlier for earlier, later in pairwise(grid))
         if newest is None or now - newest <= max(self._patience(state), 3 * tick):
             return
@@ -188,12 +225,3 @@ def _parts(boundaries: Sequence[float], longest: float) -> Iterator[list[float]]
             part = part[-1:]
         part.append(boundary)
     yield part
-
-
-def _sorted(series: Iterable[Series]) -> dict[Addressee, list[Series]]:
-    """Return the series by addressee; one that two selectors caught is there once."""
-    unique = {frozenset(one.labels.items()): one for one in series}
-    result: dict[Addressee, list[Series]] = {}
-    for one in unique.values():
-        result.setdefault(addressee(one.labels), []).append(one)
-    return result

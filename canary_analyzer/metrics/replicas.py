@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
 
 from canary_analyzer.analysis.counters import Series
 
@@ -10,30 +11,37 @@ from canary_analyzer.analysis.counters import Series
 REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copy:
+    """A series as one replica of Prometheus has it; `replica` is empty where there is but one."""
+
+    replica: str
+    series: Series
+
+
+def replica_of(labels: Mapping[str, str]) -> str:
+    """Return which replica of Prometheus a series comes from."""
+    return "/".join(labels[name] for name in REPLICA_LABELS if name in labels)
+
+
 def one_replica(
-    series: Iterable[Series], preferred: str | None, fresh_since: float
+    copies: Iterable[Copy], preferred: str | None, fresh_since: float
 ) -> tuple[tuple[Series, ...], str | None]:
-    """Return each series once, without its replica label, and the replica to prefer the next time.
+    """Return each series once, and the replica to prefer the next time.
 
     The replica is kept until it falls silent. Samples of two replicas are never mixed: where their clocks disagree, the
     elder value can bear the younger time, which would look like a reset of the counter.
 
     Args:
-        series: Samples of any number of counters.
+        copies: Samples of any number of counters.
         preferred: The replica that was chosen before, if any.
         fresh_since: Unix seconds; a replica without a sample since then has fallen silent.
     """
-    copies: dict[frozenset[tuple[str, str]], dict[str, Series]] = {}
-    for one in series:
-        labels, replica = _split(one.labels)
-        copies.setdefault(frozenset(labels.items()), {})[replica] = Series(labels=labels, points=one.points)
-    chosen = _chosen(copies.values(), preferred, fresh_since)
-    return tuple(each.get(chosen or "") or max(each.values(), key=_newest) for each in copies.values()), chosen
-
-
-def _split(labels: Mapping[str, str]) -> tuple[Mapping[str, str], str]:
-    replica = "/".join(labels[name] for name in REPLICA_LABELS if name in labels)
-    return {name: value for name, value in labels.items() if name not in REPLICA_LABELS}, replica
+    by_key: dict[Hashable, dict[str, Series]] = {}
+    for copy in copies:
+        by_key.setdefault(copy.series.key, {})[copy.replica] = copy.series
+    chosen = _chosen(by_key.values(), preferred, fresh_since)
+    return tuple(each.get(chosen or "") or max(each.values(), key=_newest) for each in by_key.values()), chosen
 
 
 def _chosen(copies: Iterable[Mapping[str, Series]], preferred: str | None, fresh_since: float) -> str | None:
@@ -48,5 +56,4 @@ def _chosen(copies: Iterable[Mapping[str, Series]], preferred: str | None, fresh
 
 
 def _newest(series: Series) -> float:
-    points: Sequence[tuple[float, float]] = series.points
-    return points[-1][0] if points else 0.0
+    return series.points[-1][0] if series.points else 0.0

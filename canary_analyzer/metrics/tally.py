@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from canary_analyzer.analysis import ArmCounts
-from canary_analyzer.analysis.counters import CounterState, Increment, Series, advance
+from canary_analyzer.analysis import ArmCounts, ExtraCounts
+from canary_analyzer.analysis.counters import CounterState, Increment, advance
 from canary_analyzer.metrics.counts import ISTIO_EDGES_MS, Counts
-from canary_analyzer.metrics.istio import Arm, Pair, addressee, failed
-from canary_analyzer.metrics.replicas import one_replica
+from canary_analyzer.metrics.histograms import Bucket, Edges, between_edges, common_edges
+from canary_analyzer.metrics.pairs import Arm
+from canary_analyzer.metrics.promql import Part, Role
+from canary_analyzer.metrics.replicas import Copy, one_replica
+from canary_analyzer.rollout.metrics import MetricQuery
 
 Ints = NDArray[np.int64]
-Edges = tuple[float, ...]
+Samples = Mapping[Part, Sequence[Copy]]
+Increments = Mapping[Part, Sequence[Increment]]
 
-
-class UnreadableHistogramError(ValueError):
-    """Latency buckets from which no histogram can be made; the message says which and why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairSamples:
-    """Samples of one pair: request counters and latency bucket counters."""
-
-    requests: Sequence[Series]
-    buckets: Sequence[Series]
+# The mesh's own metrics have no name; their requests are a total with its bad ones, their latency a histogram.
+MESH = ""
+_MESH_TOTALS = tuple(Part(arm=arm, role=Role.TOTAL) for arm in Arm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,122 +32,136 @@ class PairState:
     """Where counting of one pair stopped.
 
     Attributes:
-        requests: Counters of requests.
-        buckets: Counters of latency buckets.
-        edges_ms: Edges of the latency buckets, None until a histogram has been seen.
+        blank: Where it began.
+        counters: What was seen of each family of counters.
+        boundary: Unix seconds up to which everything has been counted.
+        edges_ms: Edges of the buckets of each metric's histogram, once one has been seen.
         replica: Which of several Prometheus replicas is read.
         scrape_seconds: Time between two samples as last seen, 0 until then.
     """
 
-    requests: CounterState
-    buckets: CounterState
-    edges_ms: Edges | None = None
+    blank: CounterState
+    boundary: float
+    counters: Mapping[Part, CounterState] = field(default_factory=dict)
+    edges_ms: Mapping[str, Edges] = field(default_factory=dict)
     replica: str | None = None
     scrape_seconds: float = 0
 
     @classmethod
     def begin(cls, start: float, *, watched: bool) -> Self:
         """Return the state of a pair that is counted from `start` (unix seconds); `watched` as in CounterState."""
-        counters = CounterState.begin(start, watched=watched)
-        return cls(requests=counters, buckets=counters)
+        return cls(blank=CounterState.begin(start, watched=watched), boundary=start)
 
-    @property
-    def boundary(self) -> float:
-        """Unix seconds up to which everything has been counted."""
-        return self.requests.boundary
+    def counter(self, part: Part) -> CounterState:
+        """Return where counting of one family stopped; of one that was never seen nothing has happened yet."""
+        return self.counters.get(part) or replace(self.blank, boundary=self.boundary)
 
     @property
     def fresh(self) -> bool:
         """Whether nothing has been counted yet."""
-        return self.requests.boundary == self.requests.start
+        return self.boundary == self.blank.start
+
+    @property
+    def newest(self) -> float | None:
+        """Unix seconds of the newest counter of requests, None before the first."""
+        times = [state.newest for part in _MESH_TOTALS if (state := self.counters.get(part))]
+        return max((time for time in times if time is not None), default=None)
 
 
 def tally(
-    pair: Pair, state: PairState, samples: PairSamples, boundaries: Sequence[float], fresh_since: float
+    metrics: Sequence[MetricQuery], state: PairState, samples: Samples, boundaries: Sequence[float], fresh_since: float
 ) -> tuple[PairState, Counts]:
-    """Count the requests, errors and latencies of both arms in each interval between `boundaries` (unix seconds).
+    """Count what both arms did in each interval between `boundaries` (unix seconds).
 
     `fresh_since` is the time since which a Prometheus replica must have a sample to be trusted to go on.
 
     Raises:
-        UnreadableHistogramError: The latency buckets contradict each other or those seen before.
+        UnreadableHistogramError: The buckets of a histogram contradict each other or those seen before.
         ValueError: The boundaries do not go on where `state` stopped.
     """
-    series, replica = one_replica(samples.requests, state.replica, fresh_since)
-    bucket_series, _ = one_replica(samples.buckets, replica, fresh_since)
-    requests, request_increments = advance(state.requests, series, boundaries)
-    buckets, bucket_increments = advance(state.buckets, bucket_series, boundaries)
-    edges = state.edges_ms or common_edges(bucket_series)
-    by_arm = {
-        arm: _arm(_of(pair, arm, request_increments), _of(pair, arm, bucket_increments), edges, len(boundaries) - 1)
+    totals = [copy for part in _MESH_TOTALS for copy in samples.get(part, ())]
+    _, replica = one_replica(totals, state.replica, fresh_since)
+    counters, increments = {}, {}
+    for part in samples.keys() | state.counters.keys():
+        series, _ = one_replica(samples.get(part, ()), replica, fresh_since)
+        counters[part], increments[part] = advance(state.counter(part), series, boundaries)
+    edges = _edges(state, metrics, increments)
+    state = replace(
+        state,
+        boundary=boundaries[-1],
+        counters=counters,
+        edges_ms=edges,
+        replica=replica,
+        scrape_seconds=min(_gaps(totals), default=state.scrape_seconds),
+    )
+    return state, _counts(metrics, edges, increments, len(boundaries) - 1)
+
+
+def _gaps(copies: Iterable[Copy]) -> list[float]:
+    points = [copy.series.points for copy in copies if len(copy.series.points) > 1]
+    return [later - earlier for *_, (earlier, _), (later, _) in points]
+
+
+def _edges(state: PairState, metrics: Sequence[MetricQuery], increments: Increments) -> Mapping[str, Edges]:
+    """Return the edges of all histograms that have ever been seen; once seen they stay."""
+    found = dict(state.edges_ms)
+    for name in (MESH, *(metric.name for metric in metrics)):
+        if name not in found:
+            keys = [one.key for arm in Arm for one in increments.get(Part(arm=arm, role=Role.BUCKET, metric=name), ())]
+            edges = common_edges(key for key in keys if isinstance(key, Bucket))
+            found |= {} if edges is None else {name: edges}
+    return found
+
+
+def _counts(metrics: Sequence[MetricQuery], edges: Mapping[str, Edges], increments: Increments, ticks: int) -> Counts:
+    mesh = edges.get(MESH, ISTIO_EDGES_MS)
+    both = {
+        arm: ArmCounts(
+            requests=_sum(increments, Part(arm=arm, role=Role.TOTAL), ticks),
+            errors=_sum(increments, Part(arm=arm, role=Role.BAD), ticks),
+            latency=between_edges(increments.get(Part(arm=arm, role=Role.BUCKET), ()), mesh, ticks),
+        )
         for arm in Arm
     }
-    scrape = min((_last_gap(one) for one in series if len(one.points) > 1), default=state.scrape_seconds)
-    state = PairState(requests=requests, buckets=buckets, edges_ms=edges, replica=replica, scrape_seconds=scrape)
-    shown = np.array(ISTIO_EDGES_MS if edges is None else edges, dtype=float)
-    return state, Counts(edges_ms=shown, canary=by_arm[Arm.CANARY], baseline=by_arm[Arm.BASELINE])
-
-
-def common_edges(buckets: Iterable[Series]) -> Edges | None:
-    """Return the edges in milliseconds that all histograms have, None where there is no histogram.
-
-    Bucket counters are cumulative, so what lies below a common edge is known for every histogram, whatever other edges
-    it has.
-    """
-    edges: dict[frozenset[tuple[str, str]], set[float]] = {}
-    for one in buckets:
-        source, edge = _histogram(one.labels)
-        edges.setdefault(source, set()).add(edge)
-    if not edges:
-        return None
-    return tuple(sorted(edge for edge in set.intersection(*edges.values()) if 0 < edge < np.inf))
-
-
-def _last_gap(series: Series) -> float:
-    (earlier, _), (later, _) = series.points[-2:]
-    return later - earlier
-
-
-def _of(pair: Pair, arm: Arm, increments: Iterable[Increment]) -> list[Increment]:
-    return [one for one in increments if pair.arms.get(addressee(one.labels)) is arm]
-
-
-def _arm(requests: Sequence[Increment], buckets: Sequence[Increment], edges: Edges | None, ticks: int) -> ArmCounts:
-    return ArmCounts(
-        requests=_sum(requests, ticks),
-        errors=_sum([one for one in requests if failed(one.labels)], ticks),
-        latency=_latency(buckets, ISTIO_EDGES_MS if edges is None else edges, ticks),
+    extra = {metric.name: _extra(metric, edges.get(metric.name), increments, ticks) for metric in metrics}
+    return Counts(
+        edges_ms=np.array(mesh, dtype=float),
+        canary=both[Arm.CANARY],
+        baseline=both[Arm.BASELINE],
+        extra={name: counts for name, counts in extra.items() if counts is not None},
     )
 
 
-def _sum(increments: Iterable[Increment], ticks: int) -> Ints:
-    total: NDArray[np.float64] = sum((one.counts for one in increments), start=np.zeros(ticks))
+def _extra(metric: MetricQuery, edges: Edges | None, increments: Increments, ticks: int) -> ExtraCounts | None:
+    """Return the counts of a user's metric, None for a histogram of which no bucket has been seen yet."""
+    if metric.histogram is None:
+        arms = {arm: _ratio(metric, arm, increments, ticks) for arm in Arm}
+        return ExtraCounts(edges_ms=None, canary=arms[Arm.CANARY], baseline=arms[Arm.BASELINE])
+    if edges is None:
+        return None
+    arms = {arm: _histogram(metric, arm, edges, increments, ticks) for arm in Arm}
+    return ExtraCounts(edges_ms=np.array(edges, dtype=float), canary=arms[Arm.CANARY], baseline=arms[Arm.BASELINE])
+
+
+def _histogram(metric: MetricQuery, arm: Arm, edges: Edges, increments: Increments, ticks: int) -> ArmCounts:
+    part = Part(arm=arm, role=Role.BUCKET, metric=metric.name)
+    latency = between_edges(increments.get(part, ()), edges, ticks)
+    requests: Ints = latency.sum(axis=1)
+    return ArmCounts(requests=requests, errors=np.zeros_like(requests), latency=latency)
+
+
+def _ratio(metric: MetricQuery, arm: Arm, increments: Increments, ticks: int) -> ArmCounts:
+    """Return all events and the bad ones, which the user's two counters may let exceed each other for a moment."""
+    total, bad, good = (
+        _sum(increments, Part(arm=arm, role=role, metric=metric.name), ticks)
+        for role in (Role.TOTAL, Role.BAD, Role.GOOD)
+    )
+    errors = np.clip(bad if metric.good is None else total - good, 0, total)
+    return ArmCounts(requests=total, errors=errors, latency=np.zeros((ticks, 1), dtype=np.int64))
+
+
+def _sum(increments: Increments, part: Part, ticks: int) -> Ints:
+    total = np.zeros(ticks)
+    for one in increments.get(part, ()):
+        total += one.counts
     return np.rint(total).astype(np.int64)
-
-
-def _latency(buckets: Iterable[Increment], edges: Edges, ticks: int) -> Ints:
-    """Return int[ticks, buckets]: cumulative counters, summed over their sources, become counts between edges."""
-    cumulative = np.zeros((ticks, len(edges) + 1))
-    column = {edge: index for index, edge in enumerate((*edges, np.inf))}
-    seen: dict[frozenset[tuple[str, str]], set[float]] = {}
-    for one in buckets:
-        source, edge = _histogram(one.labels)
-        if edge in column:
-            seen.setdefault(source, set()).add(edge)
-            cumulative[:, column[edge]] += one.counts
-    _check(seen, set(column))
-    # A restart shows only in buckets that are now lower than before it; the others would leave a negative difference.
-    ascending = np.maximum.accumulate(np.rint(cumulative), axis=1)
-    return np.diff(ascending, axis=1, prepend=0).astype(np.int64)
-
-
-def _check(seen: Mapping[frozenset[tuple[str, str]], set[float]], wanted: set[float]) -> None:
-    for source, edges in seen.items():
-        if missing := sorted(wanted - edges):
-            labels = ", ".join(f'{name}="{value}"' for name, value in sorted(source))
-            raise UnreadableHistogramError(f"the latency histogram {{{labels}}} lacks the buckets le={missing}")
-
-
-def _histogram(labels: Mapping[str, str]) -> tuple[frozenset[tuple[str, str]], float]:
-    source = frozenset((name, value) for name, value in labels.items() if name != "le")
-    return source, float(labels["le"])

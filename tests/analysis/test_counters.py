@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary_analyzer.analysis.counters import CounterState, Series, advance
+from canary_analyzer.analysis.counters import CounterState, Series, advance, unseen
 
-LABELS = {"pod": "a"}
+KEY = "a"
 START = 100.0
 
 
-def count(points, boundaries, state=None, labels=LABELS):
+def count(points, boundaries, state=None, key=KEY):
     state = state or CounterState.begin(boundaries[0])
-    state, increments = advance(state, [Series(labels=labels, points=points)], boundaries)
+    state, increments = advance(state, [Series(key=key, points=points)], boundaries)
     return state, [list(one.counts) for one in increments]
 
 
@@ -85,19 +85,18 @@ def test_a_prometheus_that_lost_its_data_does_not_count_history_again():
 def test_where_nobody_was_watching_at_the_start_the_first_sample_is_where_counting_begins():
     state = CounterState.begin(START, watched=False)
     state, first = count([(103, 5000), (104, 5002)], [100, 105], state)
-    _, second = count([(109, 7)], [105, 110], state, labels={"pod": "new"})
+    _, second = count([(109, 7)], [105, 110], state, key="new")
     assert (first, second) == ([[2]], [[7]])
 
 
-def test_series_are_told_apart_by_all_their_labels():
-    one, two = ({"pod": "a", "code": "200"}, {"pod": "a", "code": "500"})
-    series = [Series(labels=one, points=[(101, 3)]), Series(labels=two, points=[(101, 5)])]
+def test_series_are_told_apart_by_their_keys():
+    series = [Series(key=("a", "200"), points=[(101, 3)]), Series(key=("a", "500"), points=[(101, 5)])]
     _, increments = advance(CounterState.begin(START), series, [100, 105])
-    assert [(dict(each.labels), list(each.counts)) for each in increments] == [(one, [3]), (two, [5])]
+    assert [(each.key, list(each.counts)) for each in increments] == [(("a", "200"), [3]), (("a", "500"), [5])]
 
 
-def test_series_with_equal_labels_are_one_series():
-    series = [Series(labels=LABELS, points=[(99, 1), (101, 3)]), Series(labels=LABELS, points=[(101, 3), (104, 9)])]
+def test_series_with_equal_keys_are_one_series():
+    series = [Series(key=KEY, points=[(99, 1), (101, 3)]), Series(key=KEY, points=[(101, 3), (104, 9)])]
     _, increments = advance(CounterState.begin(START), series, [100, 105])
     assert [list(one.counts) for one in increments] == [[8]]
 
@@ -152,6 +151,16 @@ def test_no_split_into_ticks_and_calls_loses_or_repeats_anything(data, path):
         state, counts = count(window, grid[low : high + 1], state)
         counted += counts[0]
     assert counted == expected
+
+
+@given(path=counter_paths(), cut=st.integers(0, 40))
+def test_points_that_were_counted_may_be_left_out_of_the_next_window(path, cut):
+    points = [(time, value) for time, value, _ in path]
+    middle = max(points[min(cut, len(points) - 1)][0], START + 1)
+    end = max(points[-1][0], middle) + 1
+    state, _ = count([point for point in points if point[0] <= middle], [START, middle])
+    trimmed = unseen(state, Series(key=KEY, points=points)).points
+    assert count(trimmed, [middle, end], state) == count(points, [middle, end], state)
 
 
 @given(path=counter_paths(), delay=st.floats(0, 45))

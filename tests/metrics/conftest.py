@@ -65,6 +65,19 @@ def requests_of(namespace, workload, code="200", flags="-", **more):
     return Counter(name="istio_requests_total", labels=labels | more, **times)
 
 
+def response_of(workload, classification, per_scrape):
+    """Linkerd's counter of responses, seen by the caller."""
+    caller = {"direction": "outbound", "namespace": "front", "deployment": "ingress"}
+    called = {"dst_namespace": "meshed", "dst_deployment": workload, "classification": classification}
+    return Counter(name="response_total", labels=caller | called, per_scrape=per_scrape)
+
+
+def cart_of(name, namespace, workload, per_scrape, **more):
+    """A counter that the app itself keeps, scraped from its pod."""
+    pod = {"namespace": namespace, "app": workload, "pod": f"{workload}-6d4cf56db6-x8k2p"}
+    return Counter(name=name, labels=pod | more, per_scrape=per_scrape)
+
+
 def latency_of(namespace, workload, per_scrape, edges=EDGES, **more):
     for edge, growth in zip(edges, per_scrape, strict=True):
         counter = requests_of(namespace, workload, le=edge, per_scrape=growth, **more)
@@ -103,6 +116,26 @@ def world():
     # Two Prometheus replicas; b has other clocks, and a falls silent at 40.
     yield requests_of("twice", "web", until=40, per_scrape=10, prometheus_replica="a")
     yield requests_of("twice", "web", since=-98, per_scrape=10, prometheus_replica="b")
+    # Two versions of one workload, as their own sidecars see them, and a caller who went past the route.
+    for pod, code, per_scrape in (("old", "200", 30), ("new", "200", 9), ("new", "500", 3), ("older", "200", 1)):
+        labels = {"reporter": "destination", "pod_template_hash": pod, "pod": f"web-{pod}-x8k2p"}
+        yield requests_of("rolling", "web", code, per_scrape=per_scrape, source_workload="gateway", **labels)
+    yield requests_of("rolling", "web", per_scrape=50, source_workload="batch", reporter="destination")
+    for caller, per_scrape in (("gateway", 8), ("batch", 100)):
+        yield requests_of("callers", "web", per_scrape=per_scrape, source_workload=caller)
+    # A Linkerd mesh.
+    yield from (response_of("web", "success", 20), response_of("web", "failure", 1))
+    yield from (response_of("web-canary", "success", 5), response_of("web-canary", "failure", 5))
+    for edge, growth in (("1", 4), ("30", 9), ("+Inf", 10)):
+        labels = response_of("web-canary", "success", 0).labels | {"le": edge}
+        yield Counter(name="response_latency_ms_bucket", labels=labels, per_scrape=growth)
+    # Metrics of the app's own. The canary has lost every cart: no counter of good ones.
+    for namespace in ("shop", "bank"):
+        yield cart_of("carts_total", namespace, "web", 10)
+        yield cart_of("carts_good_total", namespace, "web", 8)
+        yield cart_of("carts_total", namespace, "web-canary", 4)
+        for edge, growth in (("0.005", 1), ("0.1", 3), ("+Inf", 4)):
+            yield cart_of("cart_seconds_bucket", namespace, "web-canary", growth, le=edge)
     for number in range(40):
         yield requests_of(f"team-{number}", "web", per_scrape=number)
     # Names that mean something in PromQL and in regular expressions.
@@ -185,7 +218,7 @@ def answering():
     @contextmanager
     def server(status, body):
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
+            def do_POST(self):
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(body.encode())

@@ -12,7 +12,7 @@ EMPTY = '{"status": "success", "data": {"resultType": "matrix", "result": []}%s}
 
 
 def ask(url, **settings):
-    return PrometheusReader(url, **settings).points("up", at=1_700_000_000, window_seconds=60)
+    return list(PrometheusReader(url, **settings).points("up", at=1_700_000_000, window_seconds=60))
 
 
 def test_raw_samples_of_a_real_prometheus(prometheus):
@@ -31,7 +31,7 @@ def test_whether_prometheus_was_there(prometheus, at, expected):
 
 def test_a_query_that_prometheus_refuses(prometheus):
     with pytest.raises(MetricsUnavailable, match=r"refused the query.*parse error"):
-        prometheus.points("up{", at=0, window_seconds=1)
+        list(prometheus.points("up{", at=0, window_seconds=1))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_cluster_that_says_it_lacks_nodes_is_refused(answering):
 
 def test_an_empty_list_of_warnings_is_no_warning(answering):
     with answering(200, EMPTY % ', "warnings": []') as url:
-        assert ask(url) == ()
+        assert ask(url) == []
 
 
 def test_nobody_listens():

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from canary_analyzer.metrics import Arm
+from canary_analyzer.metrics import Arm, Istio, Pair, Pods, Workload
+from canary_analyzer.metrics.dialects import CannotTellApartError
 from canary_analyzer.metrics.istio import addressee, failed
+from canary_analyzer.metrics.promql import Role
 
 
 def labels(**more):
@@ -64,10 +66,91 @@ UNREACHED = {"destination_workload": "unknown", "destination_service_name": "web
     ],
 )
 def test_whose_request_it_was(pair, given, arm):
-    assert pair("shop").arms.get(addressee(given)) is arm
+    assert pair("shop").arm_of(addressee(given), given) is arm
 
 
 def test_where_both_arms_share_a_service_requests_that_reached_nobody_are_charged_to_neither(pair):
     shared = replace(pair("shop"), canary_service="web")
     given = UNREACHED | {"destination_service_name": "web", "destination_service_namespace": "shop"}
-    assert shared.arms.get(addressee(given)) is None
+    assert shared.arm_of(addressee(given), given) is None
+
+
+def by_pods(new="6d4cf", old="58b9c"):
+    baseline, canary = (
+        Workload(namespace="shop", name="web", pods=Pods(values=frozenset({value}))) for value in (old, new)
+    )
+    return Pair(baseline=baseline, canary=canary, baseline_service="web", canary_service="web")
+
+
+def owners(query, given):
+    return [(part.arm, part.role) for _, part in query.owners(given)]
+
+
+def test_one_pair_needs_two_queries(pair):
+    requests, buckets = Istio().queries([pair("shop")])
+    services = 'destination_service_name=~"web|web-canary"'
+    assert requests.selector == (
+        f'istio_requests_total{{reporter="source",{services},destination_workload=~"unknown|web|web-canary",'
+        'destination_workload_namespace=~"shop|unknown"}'
+    )
+    assert buckets.selector == (
+        f'istio_request_duration_milliseconds_bucket{{reporter="source",{services},'
+        'destination_workload=~"web|web-canary",destination_workload_namespace="shop"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(labels(), [(Arm.BASELINE, Role.TOTAL)], id="a good answer"),
+        pytest.param(
+            labels(response_code="500"), [(Arm.BASELINE, Role.TOTAL), (Arm.BASELINE, Role.BAD)], id="a failed one"
+        ),
+        pytest.param(labels(destination_workload="other"), [], id="another workload's"),
+    ],
+)
+def test_a_failed_request_counts_among_all_and_among_the_bad(pair, given, expected):
+    requests, _ = Istio().queries([pair("shop"), pair("other")])
+    assert owners(requests, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("sources", "counted"),
+    [
+        pytest.param([], True, id="all callers"),
+        pytest.param(["gateway"], True, id="by name"),
+        pytest.param(["istio-system/gateway"], True, id="by namespace and name"),
+        pytest.param(["other/gateway"], False, id="a namesake elsewhere"),
+        pytest.param(["web"], False, id="another caller"),
+        pytest.param([".*"], False, id="a name is no pattern"),
+    ],
+)
+def test_only_the_named_callers_count(pair, sources, counted):
+    requests, buckets = Istio().queries([replace(pair("shop"), sources=frozenset(sources))])
+    given = labels(source_workload="gateway", source_workload_namespace="istio-system", le="10")
+    assert [bool(owners(query, given)) for query in (requests, buckets)] == [counted] * 2
+
+
+@pytest.mark.parametrize(
+    ("pod", "arm"),
+    [
+        pytest.param({"pod_template_hash": "6d4cf"}, Arm.CANARY, id="new"),
+        pytest.param({"pod_template_hash": "58b9c"}, Arm.BASELINE, id="old"),
+        pytest.param({"pod_template_hash": "older"}, None, id="of another rollout"),
+        pytest.param({}, None, id="Prometheus does not map pod labels"),
+    ],
+)
+def test_pods_of_one_workload_are_told_apart_by_a_label(pod, arm):
+    requests, _ = Istio().queries([by_pods()])
+    assert owners(requests, labels(**pod)) == ([(arm, Role.TOTAL)] if arm else [])
+
+
+def test_of_single_pods_their_own_sidecar_tells(pair):
+    queries = list(Istio().queries([pair("shop"), by_pods()]))
+    assert ['reporter="destination"' in query.selector for query in queries] == [False, False, True, True]
+
+
+def test_a_waypoint_knows_workloads_but_no_pods(pair):
+    assert all('reporter="waypoint"' in query.selector for query in Istio(reporter="waypoint").queries([pair("shop")]))
+    with pytest.raises(CannotTellApartError, match="by workload, not by pod"):
+        list(Istio(reporter="waypoint").queries([by_pods()]))

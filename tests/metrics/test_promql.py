@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary_analyzer.metrics.promql import LIST_CHARACTERS, matcher, selectors
+from canary_analyzer.metrics.promql import QUERY_CHARACTERS, Query, chunked, matcher
 
 
 @pytest.mark.parametrize(
@@ -28,23 +28,23 @@ def test_matchers_quote_what_they_are_given(values, expected):
     assert matcher("app", values) == expected
 
 
-def test_one_pair_needs_three_selectors(pair):
-    (group,) = selectors([pair("shop")], "source")
-    arms = 'destination_workload=~"web|web-canary",destination_workload_namespace="shop"'
-    assert group.requests == f'istio_requests_total{{reporter="source",{arms}}}'
-    assert group.buckets == f'istio_request_duration_milliseconds_bucket{{reporter="source",{arms}}}'
-    assert group.unreached == (
-        'istio_requests_total{reporter="source",destination_workload="unknown",'
-        'destination_service_name=~"web|web-canary"}'
-    )
+def by_namespace(pairs):
+    selector = f"up{{{matcher('namespace', [pair.baseline.namespace for pair in pairs])}}}"
+    return Query(selector=selector, owners=lambda _: ())
 
 
-def test_many_pairs_are_cut_into_queries_that_fit_into_a_url(pair):
-    groups = list(selectors([pair(f"a-rather-long-team-name-{number}") for number in range(200)], "source"))
-    assert 1 < len(groups) < 10
-    assert max(len(group.requests) for group in groups) < 2 * LIST_CHARACTERS
-    assert sum(group.requests.count("team-name") for group in groups) == 200
-
-
-def test_no_pairs_no_queries():
-    assert list(selectors([], "source")) == []
+@pytest.mark.parametrize(
+    ("pairs", "length", "queries"),
+    [
+        pytest.param(0, 10, 0, id="no pairs, no queries"),
+        pytest.param(1, 10, 1, id="one pair"),
+        pytest.param(1000, 10, 8, id="so many that an answer would be huge"),
+        pytest.param(125, 200, 2, id="names so long that the query would be"),
+        pytest.param(1, QUERY_CHARACTERS, 1, id="a pair is never cut in two"),
+    ],
+)
+def test_many_pairs_share_few_queries(pair, pairs, length, queries):
+    names = [f"{number:0{length}}" for number in range(pairs)]
+    asked = list(chunked(map(pair, names), by_namespace))
+    assert len(asked) == queries
+    assert sorted(name for query in asked for name in names if name in query.selector) == names

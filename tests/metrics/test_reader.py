@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import requests
 
-from canary_analyzer.metrics import MetricsUnavailable, PrometheusReader, ReaderSettings, SampleReader
+from canary_analyzer.metrics import (
+    Istio,
+    Linkerd,
+    MetricsUnavailable,
+    Pair,
+    Pods,
+    PrometheusReader,
+    ReaderSettings,
+    SampleReader,
+    Workload,
+)
+from canary_analyzer.rollout.metrics import MetricQuery
 
 TICKS = (0, 10, 20, 30, 40)
 
@@ -152,6 +164,16 @@ def test_the_number_of_queries_does_not_grow_with_the_rollouts(reader, pair, gri
     with ThreadPoolExecutor(8) as threads:
         counted = list(threads.map(lambda team: reader.collect(team, grid(10, 20)), teams))
     assert [int(one.baseline.requests.sum()) for one in counted] == [2 * number for number in range(40)]
+    assert queries() - before == 2
+
+
+def test_those_who_begin_together_share_their_queries_too(reader, pair, grid, queries):
+    teams = [pair(f"team-{number}") for number in range(40)]
+    before = queries()
+    for team in teams:
+        reader.follow(team, grid(0)[0])
+    counted = [reader.collect(team, grid(0, 10)) for team in teams]
+    assert [int(one.baseline.requests.sum()) for one in counted] == [2 * number for number in range(40)]
     assert queries() - before == 3
 
 
@@ -178,3 +200,80 @@ def test_a_failed_read_is_shared_too_and_the_next_tick_tries_again(answering, pa
 def test_counts_are_whole_numbers(reader, pair, grid):
     counts = reader.collect(pair("shop"), grid(*TICKS))
     assert counts.canary.requests.dtype == counts.baseline.latency.dtype == np.int64
+
+
+CARTS = MetricQuery(
+    name="carts",
+    total='carts_total{namespace="{{namespace}}",app="{{workload}}"}',
+    good='carts_good_total{namespace="{{namespace}}",app="{{workload}}"}',
+)
+CART_TIME = MetricQuery(name="cart_time", histogram='cart_seconds_bucket{namespace="{{namespace}}",pod=~"{{pods}}"}')
+UNHEARD = MetricQuery(name="unheard", histogram='nobody_bucket{app="{{workload}}"}')
+
+
+def test_metrics_of_the_users_own_come_with_the_others(reader, pair, grid):
+    counts = reader.collect(replace(pair("shop"), metrics=(CARTS, CART_TIME, UNHEARD)), grid(0, 10, 20))
+    carts, times = counts.extra["carts"], counts.extra["cart_time"]
+    assert (carts.baseline.requests.tolist(), carts.baseline.errors.tolist()) == ([20, 20], [4, 4])
+    assert (carts.canary.requests.tolist(), carts.canary.errors.tolist()) == ([8, 8], [8, 8])
+    assert (times.edges_ms.tolist(), times.canary.latency.tolist()) == ([5, 100], [[2, 4, 2]] * 2)
+    assert times.baseline.latency.tolist() == [[0, 0, 0]] * 2
+    assert counts.extra.keys() == {"carts", "cart_time"}
+    assert len(list(counts.history(10).ticks())) == 2
+
+
+def test_a_long_run_is_replayed_with_its_metrics(prometheus, pair, grid):
+    piecewise = SampleReader(prometheus, ReaderSettings(longest_window=15))
+    counts = piecewise.collect(replace(pair("shop"), metrics=(CARTS, CART_TIME)), grid(*TICKS))
+    assert counts.extra["carts"].canary.requests.tolist() == [8] * 4
+    assert counts.extra["cart_time"].canary.latency.tolist() == [[2, 4, 2]] * 4
+
+
+def test_rollouts_with_the_same_metrics_share_their_queries(reader, pair, grid, queries):
+    pairs = [replace(pair(namespace), metrics=(CARTS, CART_TIME)) for namespace in ("shop", "bank")]
+    for one in pairs:
+        reader.collect(one, grid(0, 10))
+    before = queries()
+    counted = [reader.collect(one, grid(10, 20)) for one in pairs]
+    assert [int(counts.extra["carts"].baseline.requests.sum()) for counts in counted] == [20, 20]
+    assert queries() - before == 5
+
+
+def rolling(sources=()):
+    old, new = (
+        Workload(namespace="rolling", name="web", pods=Pods(values=frozenset({value}))) for value in ("old", "new")
+    )
+    return Pair(baseline=old, canary=new, baseline_service="web", canary_service="web", sources=frozenset(sources))
+
+
+def test_new_pods_are_compared_with_old_ones_of_the_same_workload(reader, grid):
+    counts = reader.collect(rolling(), grid(*TICKS))
+    assert totals(counts) == [[60] * 4, [24] * 4]
+    assert counts.canary.errors.tolist() == [6] * 4
+
+
+def test_the_pods_of_a_workload_are_listed(reader, grid):
+    workload = Workload(namespace="rolling", name="web")
+    assert reader.pods(workload, *grid(0, 40)) == {"web-old-x8k2p", "web-new-x8k2p", "web-older-x8k2p"}
+
+
+def test_callers_that_the_route_does_not_govern_are_left_out(reader, pair, grid):
+    everyone = reader.collect(pair("callers"), grid(0, 10))
+    governed = reader.collect(replace(pair("callers"), sources=frozenset({"gateway"})), grid(0, 10))
+    assert (totals(everyone)[0], totals(governed)[0]) == ([216], [16])
+
+
+def test_arms_that_cannot_be_told_apart_are_refused_and_harm_no_other(prometheus, pair, grid):
+    reader = SampleReader(prometheus, ReaderSettings(dialect=Istio(reporter="waypoint")))
+    with pytest.raises(MetricsUnavailable, match="not by pod"):
+        reader.follow(rolling(), grid(0)[0])
+    reader.collect(pair("shop"), grid(0, 10))
+    assert totals(reader.collect(pair("shop"), grid(10, 20))) == [[0], [0]]
+
+
+def test_a_linkerd_mesh_is_read_in_its_own_words(prometheus, pair, grid):
+    reader = SampleReader(prometheus, ReaderSettings(dialect=Linkerd()))
+    counts = reader.collect(pair("meshed"), grid(0, 10))
+    assert totals(counts) == [[42], [20]]
+    assert (counts.baseline.errors.tolist(), counts.canary.errors.tolist()) == ([2], [10])
+    assert (counts.edges_ms.tolist(), counts.canary.latency.tolist()) == ([1, 30], [[8, 10, 2]])

@@ -5,14 +5,23 @@ from __future__ import annotations
 import pytest
 
 from canary_analyzer.analysis.counters import Series
-from canary_analyzer.metrics.replicas import one_replica
+from canary_analyzer.metrics.replicas import Copy, one_replica, replica_of
 
 
-def series(newest, **labels):
-    return Series(labels=labels, points=[(newest, 1.0)])
+def copy(newest, replica="", key="x"):
+    return Copy(replica=replica, series=Series(key=key, points=[(newest, 1.0)]))
 
 
-A, B = {"prometheus_replica": "a"}, {"prometheus_replica": "b"}
+@pytest.mark.parametrize(
+    ("labels", "replica"),
+    [
+        pytest.param({"prometheus_replica": "a"}, "a", id="the operator's"),
+        pytest.param({"__replica__": "b"}, "b", id="Mimir's"),
+        pytest.param({"pod": "x"}, "", id="only one"),
+    ],
+)
+def test_replicas_are_told_apart_by_a_label(labels, replica):
+    assert replica_of(labels) == replica
 
 
 @pytest.mark.parametrize(
@@ -25,19 +34,19 @@ A, B = {"prometheus_replica": "a"}, {"prometheus_replica": "b"}
     ],
 )
 def test_one_replica_is_read_until_it_falls_silent(newest_a, newest_b, preferred, chosen):
-    kept, replica = one_replica([series(newest_a, **A), series(newest_b, **B)], preferred, fresh_since=50)
+    kept, replica = one_replica([copy(newest_a, "a"), copy(newest_b, "b")], preferred, fresh_since=50)
     assert replica == chosen
-    assert [(dict(one.labels), one.points[-1][0]) for one in kept] == [({}, {"a": newest_a, "b": newest_b}[chosen])]
+    assert [one.points[-1][0] for one in kept] == [{"a": newest_a, "b": newest_b}[chosen]]
 
 
 def test_a_series_that_only_the_other_replica_has_is_kept():
-    kept, _ = one_replica([series(100, pod="x", **A), series(100, pod="y", **B)], "a", fresh_since=50)
-    assert [one.labels["pod"] for one in kept] == ["x", "y"]
+    kept, _ = one_replica([copy(100, "a", "x"), copy(100, "b", "y")], "a", fresh_since=50)
+    assert [one.key for one in kept] == ["x", "y"]
 
 
 def test_without_replicas_nothing_changes():
-    kept, replica = one_replica([series(100, pod="x"), series(100, pod="y")], None, fresh_since=50)
-    assert ([one.labels["pod"] for one in kept], replica) == (["x", "y"], "")
+    kept, replica = one_replica([copy(100, key="x"), copy(100, key="y")], None, fresh_since=50)
+    assert ([one.key for one in kept], replica) == (["x", "y"], "")
 
 
 def test_no_series_no_choice():

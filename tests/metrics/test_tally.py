@@ -5,22 +5,27 @@ from __future__ import annotations
 import pytest
 
 from canary_analyzer.analysis.counters import Series
-from canary_analyzer.metrics.tally import PairSamples, PairState, UnreadableHistogramError, common_edges, tally
+from canary_analyzer.metrics import Arm
+from canary_analyzer.metrics.histograms import UnreadableHistogramError, bucket, common_edges
+from canary_analyzer.metrics.promql import Part, Role
+from canary_analyzer.metrics.replicas import Copy
+from canary_analyzer.metrics.tally import PairState, tally
 
 
-def buckets(values, workload="web", at=105.0, **labels):
+def buckets(values, arm=Arm.BASELINE, at=105.0, pod="a", unit_ms=1):
     """One histogram: {edge: cumulative count at `at`}, zero at 100."""
-    reached = {"destination_workload": workload, "destination_workload_namespace": "shop"}
-    return [
-        Series(labels=reached | labels | {"le": edge}, points=[(100.0, 0.0), (at, value)])
-        for edge, value in values.items()
-    ]
+    for edge, value in values.items():
+        series = Series(key=bucket(("pod", pod), edge, unit_ms), points=[(100.0, 0.0), (at, value)])
+        yield Part(arm=arm, role=Role.BUCKET), Copy(replica="", series=series)
 
 
-def counted(pair, *histograms, state=None, grid=(100.0, 110.0)):
+def counted(*histograms, state=None, grid=(100.0, 110.0)):
     state = state or PairState.begin(grid[0], watched=True)
-    samples = PairSamples(requests=[], buckets=[one for histogram in histograms for one in histogram])
-    return tally(pair("shop"), state, samples, grid, fresh_since=0)
+    samples = {}
+    for histogram in histograms:
+        for part, copy in histogram:
+            samples.setdefault(part, []).append(copy)
+    return tally((), state, samples, grid, fresh_since=0)
 
 
 @pytest.mark.parametrize(
@@ -44,13 +49,13 @@ def counted(pair, *histograms, state=None, grid=(100.0, 110.0)):
         pytest.param([buckets({"0": 0, "10": 1, "+Inf": 9})], [10], [1, 8], id="no latency is below zero"),
     ],
 )
-def test_buckets_become_counts_between_edges(pair, histograms, edges, baseline):
-    _, counts = counted(pair, *histograms)
+def test_buckets_become_counts_between_edges(histograms, edges, baseline):
+    _, counts = counted(*histograms)
     assert (counts.edges_ms.tolist(), counts.baseline.latency.tolist()) == (edges, [baseline])
 
 
-def test_arms_share_their_edges(pair):
-    _, counts = counted(pair, buckets({"10": 1, "50": 4, "+Inf": 9}), buckets({"50": 2, "+Inf": 3}, "web-canary"))
+def test_arms_share_their_edges():
+    _, counts = counted(buckets({"10": 1, "50": 4, "+Inf": 9}), buckets({"50": 2, "+Inf": 3}, Arm.CANARY, pod="b"))
     assert (counts.baseline.latency.tolist(), counts.canary.latency.tolist()) == ([[4, 5]], [[2, 1]])
 
 
@@ -61,22 +66,22 @@ def test_arms_share_their_edges(pair):
         pytest.param({"10": 5, "50": 9}, r"lacks the buckets le=\[inf\]", id="no +Inf"),
     ],
 )
-def test_histograms_that_lack_an_edge_seen_before_are_refused(pair, later, reason):
-    state, _ = counted(pair, buckets({"10": 1, "50": 4, "+Inf": 9}))
+def test_histograms_that_lack_an_edge_seen_before_are_refused(later, reason):
+    state, _ = counted(buckets({"10": 1, "50": 4, "+Inf": 9}))
     with pytest.raises(UnreadableHistogramError, match=reason):
-        counted(pair, buckets(later, at=115.0, pod="new"), state=state, grid=(110.0, 120.0))
+        counted(buckets(later, at=115.0, pod="new"), state=state, grid=(110.0, 120.0))
 
 
-def test_new_edges_fall_into_the_buckets_known_before(pair):
-    state, _ = counted(pair, buckets({"50": 4, "+Inf": 9}))
+def test_new_edges_fall_into_the_buckets_known_before():
+    state, _ = counted(buckets({"50": 4, "+Inf": 9}))
     newcomer = buckets({"10": 1, "50": 2, "+Inf": 3}, at=115.0, pod="new")
-    _, counts = counted(pair, newcomer, state=state, grid=(110.0, 120.0))
+    _, counts = counted(newcomer, state=state, grid=(110.0, 120.0))
     assert (counts.edges_ms.tolist(), counts.baseline.latency.tolist()) == ([50], [[2, 1]])
 
 
-def test_a_restart_that_shows_in_some_buckets_only_gives_no_negative_count(pair):
-    state, _ = counted(pair, buckets({"10": 8, "50": 9, "+Inf": 10}))
-    _, counts = counted(pair, buckets({"10": 3, "50": 10, "+Inf": 12}, at=115.0), state=state, grid=(110.0, 120.0))
+def test_a_restart_that_shows_in_some_buckets_only_gives_no_negative_count():
+    state, _ = counted(buckets({"10": 8, "50": 9, "+Inf": 10}))
+    _, counts = counted(buckets({"10": 3, "50": 10, "+Inf": 12}, at=115.0), state=state, grid=(110.0, 120.0))
     assert counts.baseline.latency.tolist() == [[3, 0, 0]]
 
 

@@ -1,0 +1,83 @@
+"""Classic histograms: cumulative bucket counters of many sources become counts between edges; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from canary_analyzer.analysis.counters import Increment
+
+Edges = tuple[float, ...]
+
+
+class UnreadableHistogramError(ValueError):
+    """Buckets from which no histogram can be made; the message says which and why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bucket:
+    """Which bucket counter: of what source (all labels but `le`, as name, value, name, ...), up to which edge."""
+
+    source: tuple[str, ...]
+    edge: float
+
+
+def bucket(source: tuple[str, ...], le: str | None, unit_ms: float) -> Bucket:
+    """Return the bucket whose upper edge is `le`, in a unit of so many milliseconds.
+
+    Raises:
+        UnreadableHistogramError: It has no edge, or none that is a number.
+    """
+    try:
+        # 0.005 s are 5 ms, not 5.000000000000001.
+        return Bucket(source=source, edge=float(f"{float(le or '') * unit_ms:.9g}"))
+    except ValueError as error:
+        raise UnreadableHistogramError(f"the histogram {_words(source)} has a bucket with le={le!r}") from error
+
+
+def common_edges(buckets: Iterable[Bucket]) -> Edges | None:
+    """Return the edges that all histograms have, in the order of size, None where there is no histogram.
+
+    Bucket counters are cumulative, so what lies below a common edge is known for every histogram, whatever other edges
+    it has.
+    """
+    edges: dict[tuple[str, ...], set[float]] = {}
+    for one in buckets:
+        edges.setdefault(one.source, set()).add(one.edge)
+    if not edges:
+        return None
+    return tuple(sorted(edge for edge in set.intersection(*edges.values()) if 0 < edge < np.inf))
+
+
+def between_edges(increments: Iterable[Increment], edges: Edges, ticks: int) -> NDArray[np.int64]:
+    """Return int[ticks, buckets]: the increments of `Bucket` counters, summed over their sources, not cumulative.
+
+    Raises:
+        UnreadableHistogramError: A histogram lacks one of the edges, or the bucket +Inf.
+    """
+    cumulative = np.zeros((ticks, len(edges) + 1))
+    column = {edge: index for index, edge in enumerate((*edges, np.inf))}
+    seen: dict[tuple[str, ...], set[float]] = {}
+    for one in increments:
+        key = one.key
+        if isinstance(key, Bucket) and key.edge in column:
+            seen.setdefault(key.source, set()).add(key.edge)
+            cumulative[:, column[key.edge]] += one.counts
+    _check(seen, set(column))
+    # A restart shows only in buckets that are now lower than before it; the others would leave a negative difference.
+    ascending = np.maximum.accumulate(np.rint(cumulative), axis=1)
+    return np.diff(ascending, axis=1, prepend=0).astype(np.int64)
+
+
+def _check(seen: Mapping[tuple[str, ...], set[float]], wanted: set[float]) -> None:
+    for source, edges in seen.items():
+        if missing := sorted(wanted - edges):
+            raise UnreadableHistogramError(f"the histogram {_words(source)} lacks the buckets le={missing}")
+
+
+def _words(source: tuple[str, ...]) -> str:
+    pairs = zip(source[::2], source[1::2], strict=True)
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in pairs) + "}"
