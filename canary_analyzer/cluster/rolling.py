@@ -7,7 +7,8 @@ from canary_analyzer import routing
 from canary_analyzer.cluster.client import DEPLOYMENTS, REPLICASETS, Cluster
 from canary_analyzer.cluster.routes import retried
 from canary_analyzer.rollout.actions import RollStable
-from canary_analyzer.rollout.rolling_spec import POD_HASH, PodSet, RollingView, shaped
+from canary_analyzer.rollout.rolling import POD_HASH, PodSet, RollingView
+from canary_analyzer.rollout.rolling_spec import shaped
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.sibling import template_hash
 from canary_analyzer.routing import Document

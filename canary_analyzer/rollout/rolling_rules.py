@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import Situation, goals, rolling
-from canary_analyzer.rollout.rolling_spec import Rolling, RollingView
+from canary_analyzer.rollout.rolling import Rolling, RollingView
 from canary_analyzer.rollout.run import Run
 
 COMPARING = frozenset({rolling.WARM_UP, rolling.ANALYSE})

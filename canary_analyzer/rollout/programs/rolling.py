@@ -6,7 +6,8 @@ while both kinds serve, and with the last old pod the comparison is over. `rolli
 """
 
 from canary_analyzer.analysis import Decision
-from canary_analyzer.rollout.actions import Action, CloseRequest, RollStable
+from canary_analyzer.rollout.actions import Action, CallWebhooks, CloseRequest, RollStable
+from canary_analyzer.rollout.gates import Moment, told
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import goals
 from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
@@ -46,6 +47,13 @@ def new_pods_serve(s: Situation) -> bool:
 def old_pods_gone(s: Situation) -> bool:
     """Whether no old pod is left to compare with; one that is not Ready just now may come back."""
     return s.view.rolling is not None and s.view.rolling.old.total == 0
+
+
+def compared(s: Situation) -> bool:
+    """Whether the comparison is over, or a person has approved what it left open."""
+    if s.run.phase is Phase.AWAITING_APPROVAL:
+        return s.view.wishes.approve == s.run.name
+    return old_pods_gone(s)
 
 
 def warm(s: Situation) -> bool:
@@ -102,7 +110,14 @@ def _not_serving(s: Situation) -> str:
     return f"no new pod became Ready: {s.view.canary_unready}"
 
 
-_CLOSE = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest())
+def _tell(moment: Moment, name: str) -> Stage:
+    return Stage(name=name, done=goals.all_told(moment), action=lambda s: CallWebhooks(calls=told(s.run, moment)))
+
+
+_END: Program = (
+    _tell(Moment.END, "tell the end"),
+    Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest()),
+)
 
 STARTING: Program = (Stage(name="find old pods", done=old_pods_known, limit=goals.start_limit, late=_unfound),)
 
@@ -111,7 +126,7 @@ ANALYSING: Program = (
     Stage(name=ROLL_OUT, done=rolled_out, action=roll_out, limit=goals.start_limit, late=goals.unpatched),
     Stage(name=AWAIT_NEW_PODS, done=new_pods_serve, action=steer, limit=goals.start_limit, late=_not_serving),
     Stage(name=WARM_UP, done=warm, action=steer),
-    Stage(name=ANALYSE, done=old_pods_gone, action=steer, samples=True, holds=True),
+    Stage(name=ANALYSE, done=compared, action=steer, samples=True, holds=True),
 )
 
 PROMOTING: Program = (
@@ -123,13 +138,14 @@ PROMOTING: Program = (
         late=goals.unpatched,
     ),
     Stage(name="await stable", done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out),
-    _CLOSE,
+    *_END,
 )
 
 ABORTING: Program = (
     Stage(name="restore stable", done=undone, action=undo),
     Stage(name="await restored stable", done=lambda s: s.view.stable.settled),
-    _CLOSE,
+    _tell(Moment.ROLLBACK, "tell of the roll-back"),
+    *_END,
 )
 
 PHASES: dict[Phase, Program] = {
