@@ -6,7 +6,7 @@ Methods" (1999), chapter 4; R's `wilcox.test(conf.int = TRUE, exact = FALSE)`. T
 https://github.com/spinnaker/kayenta, kayenta-judge, `MannWhitneyClassifier`.
 
 What it cannot do: its confidence holds for one look at points that are independent. Looked at every minute, with points
-that share bursts and drift, an identical canary is called High in 3-35 % of rollouts (simulated, see `scores`).
+that share bursts and drift, it raises false alarms; `scores` has the figures.
 """
 
 from collections.abc import Iterator

@@ -6,12 +6,14 @@ latency quantiles another, and each metric of the user's own one more; the score
 without a finding, group by group, weighted by the user's `share` and 1 for errors and latency (Kayenta's
 `WeightedSumScorer`). Below the marginal score the canary is aborted, from the pass score on it is healthy for now.
 
-One thing differs: where half of the metrics have no data, Kayenta fails the canary. Here no data is not held against
-anybody; a canary with a metric that lacks data is never healthy.
+Two things differ. Where half of the metrics have no data, Kayenta fails the canary; here no data is not held against
+anybody, and a canary with a metric that lacks data is never healthy. And nothing is judged before both arms have had
+the policy's `minimum_requests`.
 
 What it cannot do: each test holds its confidence for one look at independent points. Judged every minute from the
-third on, an identical canary is aborted in 3-35 % of rollouts, and with three points nothing is found at all before
-the end of the third minute (ten minutes from 5 % to 50 % of 50 requests a second, simulated).
+third on, an identical canary is aborted in 1-3 % of rollouts where requests are independent, in 9 % where it begins
+cold, and in 12 % where pods differ by 5 % in speed; nothing at all is found before the end of the third minute (ten
+minutes from 5 % to 50 % of 50 requests a second, 300 simulated rollouts each).
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,6 +102,8 @@ def _value(observed: Observed, measure: Measure, arm: int) -> float:
 
 
 def _judged(state: ScoreState) -> ScoreState:
+    if state.observed.is_thin():
+        return state
     compared = measures(state.observed.policy)
     found = {measure.name: _classified(state, index, measure) for index, measure in enumerate(compared)}
     decisive = [one for one in compared if not one.advisory and found[one.name].label is not Label.Nodata]

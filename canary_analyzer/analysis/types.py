@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class ArmCounts:
 
     def mistakes(self) -> Iterator[str]:
         """Yield one sentence per mistake."""
-        requests, errors, latency = np.asarray(self.requests), np.asarray(self.errors), np.asarray(self.latency)
+        requests, errors, latency = _array(self.requests), _array(self.errors), _array(self.latency)
         for name, counts, shape in (
             ("requests", requests, "[T]"),
             ("errors", errors, "[T]"),
@@ -53,6 +54,14 @@ class ArmCounts:
             yield f"errors: value {errors.flat[worst]} in tick {worst}: cannot exceed requests ({requests.flat[worst]})"
         if latency.ndim == 2 and latency.shape[:1] != requests.shape[:1]:
             yield f"latency: value of shape {latency.shape}: give one row per tick, as in requests {requests.shape}"
+
+
+def _array(given: object) -> NDArray[Any]:
+    """Return an array; of rows that differ in length, one of rows."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        return np.asarray(given, dtype=object)
 
 
 def _numeric(counts: NDArray[np.generic]) -> bool:
