@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from canary_analyzer import __version__
-from canary_analyzer.cli import sandbox
+from canary_analyzer.cli import routes, sandbox
 from canary_analyzer.cli.calibrate import calibrate
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(routes.app, name="routes")
 app.command()(calibrate)
 
 
