@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,10 +61,19 @@ class PrometheusReader:
         url: Address as a browser would use it, with a path prefix if there is one.
         timeout_seconds: For connecting, and again for each wait for bytes.
         credentials: What the server asks for, if anything.
+        on_query: Told of every query how many seconds it took, and whether it was answered.
     """
 
-    def __init__(self, url: str, *, timeout_seconds: float = 10, credentials: Credentials | None = None):
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float = 10,
+        credentials: Credentials | None = None,
+        on_query: Callable[[float, bool], None] | None = None,
+    ):
         credentials = credentials or Credentials()
+        self._on_query = on_query or (lambda *_: None)
         session = _Session()
         session.hooks["response"].append(_refuse_partial)
         session.auth = _Auth(credentials) if credentials.token_file or credentials.password_file else None
@@ -109,10 +119,14 @@ class PrometheusReader:
     def _query(self, query: str, at: float) -> list[dict[str, Any]]:
         # Thanos answers with what it has unless told that a part is not enough.
         params = {"time": f"{at:.3f}", "partial_response": "false"}
+        answered, asked = False, monotonic()
         try:
             answer: list[dict[str, Any]] = self._prometheus.custom_query(query, params)
+            answered = True
         except (requests.RequestException, PrometheusApiClientException, OSError, KeyError, TypeError) as error:
             raise MetricsUnavailable(self._reason(error)) from error
+        finally:
+            self._on_query(monotonic() - asked, answered)
         return answer
 
     def _reason(self, error: Exception) -> str:

@@ -90,7 +90,7 @@ def _fillings(condition: Matcher, pair: Pair, arm: Arm) -> Sequence[Filling]:
     workload = pair.arms[arm]
     if condition.places == {"pods"}:
         return _pods(workload)
-    names = {"namespace": workload.namespace, "workload": workload.name, "service": pair.services[arm]}
+    names = {"namespace": workload.namespace, "workload": workload.name, "service": pair.services.get(arm, "")}
     return [condition.filled(names)]
 
 

@@ -68,36 +68,46 @@ def _requests(reporter: str, pairs: Sequence[Pair]) -> Query:
     """Return the query for requests, with those that reached no host, and whose workload nobody knows."""
     return Query(
         selector=_selector(REQUESTS, reporter, pairs, {UNKNOWN}),
-        owners=owners(pairs, addressee=addressee, arm=_arm, roles=lambda labels: request_roles(failed(labels))),
+        owners=owners(
+            pairs,
+            addressee=addressee,
+            arm=partial(_arm, reporter),
+            roles=lambda labels: request_roles(failed(labels)),
+        ),
     )
 
 
 def _buckets(reporter: str, pairs: Sequence[Pair]) -> Query:
     return Query(
         selector=_selector(LATENCY_BUCKETS, reporter, pairs, set()),
-        owners=owners(pairs, addressee=addressee, arm=_arm, roles=bucket_roles),
+        owners=owners(pairs, addressee=addressee, arm=partial(_arm, reporter), roles=bucket_roles),
     )
 
 
 def _selector(metric: str, reporter: str, pairs: Sequence[Pair], besides: set[str]) -> str:
-    """Return a selector that matches each label by itself, so that it catches namesakes too.
-
-    The caller's proxy and the waypoint know the Service that was called; who calls past it is not routed by us. The
-    called proxy only knows one of the Services that select its pod.
-    """
+    """Return a selector that matches each label by itself, so that it catches namesakes too."""
     workloads = [workload for pair in pairs for workload in pair.arms.values()]
     services = {service for pair in pairs for service in pair.services.values()}
+    by_service = reporter != DESTINATION and all(pair.services for pair in pairs)
     conditions = [
         matcher("reporter", [reporter]),
-        *([] if reporter == DESTINATION else [matcher("destination_service_name", services)]),
+        *([matcher("destination_service_name", services)] if by_service else []),
         matcher("destination_workload", {workload.name for workload in workloads} | besides),
         matcher("destination_workload_namespace", {workload.namespace for workload in workloads} | besides),
     ]
     return f"{metric}{{{','.join(conditions)}}}"
 
 
-def _arm(pair: Pair, address: Addressee, labels: Mapping[str, str]) -> Arm | None:
+def _arm(reporter: str, pair: Pair, address: Addressee, labels: Mapping[str, str]) -> Arm | None:
+    """Return the arm of a pair that a series counts for.
+
+    The caller's proxy and the waypoint know the Service that was called; who calls past it is not routed by us. The
+    called proxy only knows one of the Services that select its pod.
+    """
     if not pair.hears(labels.get("source_workload_namespace", ""), labels.get("source_workload", "")):
+        return None
+    services = pair.services.values()
+    if services and reporter != DESTINATION and labels.get("destination_service_name", "") not in services:
         return None
     return pair.arm_of(address, labels)
 

@@ -61,8 +61,9 @@ class Pair:
     Attributes:
         baseline: The version that runs.
         canary: The version beside it; where both are pods of one workload, both name them by the same label.
-        baseline_service: Name of the baseline's Service.
-        canary_service: Name of the canary's Service.
+        baseline_service: Name of the Service through which the baseline is called by those whom the route governs;
+            without one, whoever calls it counts.
+        canary_service: The same of the canary.
         sources: Workloads whose requests count, as `name` or `namespace/name`; none means all. Callers that the route
             does not govern reach the baseline only, and spoil it where they differ from the others.
         metrics: Metrics of the user's own.
@@ -70,8 +71,8 @@ class Pair:
 
     baseline: Workload
     canary: Workload
-    baseline_service: str
-    canary_service: str
+    baseline_service: str = ""
+    canary_service: str = ""
     sources: frozenset[str] = frozenset()
     metrics: tuple[MetricQuery, ...] = ()
 
@@ -82,8 +83,9 @@ class Pair:
 
     @cached_property
     def services(self) -> Mapping[Arm, str]:
-        """The Service of each arm."""
-        return {Arm.BASELINE: self.baseline_service, Arm.CANARY: self.canary_service}
+        """The Service of each arm, as far as it is known."""
+        known = {Arm.BASELINE: self.baseline_service, Arm.CANARY: self.canary_service}
+        return {arm: service for arm, service in known.items() if service}
 
     @property
     def by_pods(self) -> bool:

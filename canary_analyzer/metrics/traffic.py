@@ -25,12 +25,7 @@ def measured(
         MetricsUnavailable: Prometheus does not answer.
         NoTrafficError: It saw no request.
     """
-    pair = Pair(
-        baseline=workload,
-        canary=Workload(namespace=workload.namespace, name=_NOBODY),
-        baseline_service=workload.name,
-        canary_service=_NOBODY,
-    )
+    pair = Pair(baseline=workload, canary=Workload(namespace=workload.namespace, name=_NOBODY))
     last = until - until % _INTERVAL_SECONDS
     grid = [last - seconds + i * _INTERVAL_SECONDS for i in range(int(seconds // _INTERVAL_SECONDS) + 1)]
     counts = SampleReader(prometheus).collect(pair, grid)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, model_validator
 
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, MetricRule
+from canary_analyzer.rollout.fields import Settings
 from canary_analyzer.rollout.templates import Template, parse
 
 Unit = Literal["seconds", "milliseconds"]
@@ -22,14 +23,12 @@ Selector = Annotated[str, AfterValidator(_a_template)]
 """A selector of series as `rollout.templates` reads it."""
 
 
-class MetricQuery(BaseModel):
+class MetricQuery(Settings):
     """One metric: a pair of counters (`total` with `bad` or `good`), or a classic `histogram`, for either arm.
 
     Counters are read raw, as they stand in Prometheus, and the differences are made here: `increase()` guesses, and
     misses what was counted before a series' first sample.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """How it is called in verdicts."""

@@ -213,12 +213,17 @@ def grid():
 
 @pytest.fixture
 def answering():
-    """A server that gives one HTTP answer to everything: answering(status, body) -> its address."""
+    """A server that gives one HTTP answer to everything: answering(status, body) -> its address.
+
+    The headers of what it was asked are in answering.requests.
+    """
 
     @contextmanager
     def server(status, body):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
+                server.requests.append(self.headers)
+                self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(body.encode())
@@ -233,4 +238,5 @@ def answering():
             http.shutdown()
             thread.join()
 
+    server.requests = []
     return server

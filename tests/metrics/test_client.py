@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from canary_analyzer.metrics import MetricsUnavailable, PrometheusReader
+from canary_analyzer.metrics import Credentials, MetricsUnavailable, PrometheusReader
 
 EMPTY = '{"status": "success", "data": {"resultType": "matrix", "result": []}%s}'
 
@@ -82,3 +82,42 @@ def test_nobody_answers():
         silent.listen()
         with pytest.raises(MetricsUnavailable, match=r"did not answer within 0\.05 s"):
             ask(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "authorization"),
+    [
+        pytest.param({}, None, id="nobody asks"),
+        pytest.param({"token_file": "secret\n"}, "Bearer secret", id="a token"),
+        pytest.param({"username": "anna", "password_file": "s:t"}, "Basic YW5uYTpzOnQ=", id="a password"),
+    ],
+)
+def test_credentials_come_from_files_as_they_are_at_that_moment(answering, tmp_path, given, authorization):
+    files = {name: tmp_path / name for name in given if name.endswith("_file")}
+    with answering(200, EMPTY % "") as url:
+        reader = PrometheusReader(url, credentials=Credentials(**(given | files), headers={"X-Scope-OrgID": "shop"}))
+        for name, file in files.items():
+            file.write_text(given[name])
+        reader.knew("up", 0)
+    sent = answering.requests[-1]
+    assert (sent.get("Authorization"), sent.get("X-Scope-OrgID")) == (authorization, "shop")
+
+
+def test_a_credential_that_is_not_there_is_a_reason_not_a_crash(answering, tmp_path):
+    credentials = Credentials(token_file=tmp_path / "token")
+    with answering(200, EMPTY % "") as url, pytest.raises(MetricsUnavailable, match=r"was not asked: .*No such file"):
+        PrometheusReader(url, credentials=credentials).knew("up", 0)
+
+
+def test_long_queries_travel_as_forms(prometheus):
+    names = "|".join(f"workload-{number:04}" for number in range(1000))
+    assert list(prometheus.points(f'up{{job=~"{names}"}}', at=1_700_000_000, window_seconds=60)) == []
+
+
+def test_how_long_each_query_took_is_told(answering):
+    told = []
+    with answering(200, EMPTY % "") as url:
+        PrometheusReader(url, on_query=lambda seconds, answered: told.append((seconds > 0, answered))).knew("up", 0)
+    with answering(503, "loading") as url, pytest.raises(MetricsUnavailable):
+        PrometheusReader(url, on_query=lambda seconds, answered: told.append((seconds > 0, answered))).knew("up", 0)
+    assert told == [(True, True), (True, False)]

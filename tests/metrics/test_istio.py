@@ -13,7 +13,11 @@ from canary_analyzer.metrics.promql import Role
 
 
 def labels(**more):
-    reached = {"destination_workload": "web", "destination_workload_namespace": "shop"}
+    reached = {
+        "destination_workload": "web",
+        "destination_workload_namespace": "shop",
+        "destination_service_name": "web",
+    }
     return reached | {"response_code": "200", "response_flags": "-"} | more
 
 
@@ -107,11 +111,19 @@ def test_one_pair_needs_two_queries(pair):
             labels(response_code="500"), [(Arm.BASELINE, Role.TOTAL), (Arm.BASELINE, Role.BAD)], id="a failed one"
         ),
         pytest.param(labels(destination_workload="other"), [], id="another workload's"),
+        pytest.param(labels(destination_service_name="web-admin"), [], id="past the route"),
     ],
 )
 def test_a_failed_request_counts_among_all_and_among_the_bad(pair, given, expected):
     requests, _ = Istio().queries([pair("shop"), pair("other")])
     assert owners(requests, given) == expected
+
+
+def test_without_a_service_all_callers_count():
+    pair = Pair(baseline=Workload(namespace="shop", name="web"), canary=Workload(namespace="shop", name="nobody"))
+    requests, _ = Istio().queries([pair])
+    assert "service" not in requests.selector
+    assert owners(requests, labels(destination_service_name="web-admin")) == [(Arm.BASELINE, Role.TOTAL)]
 
 
 @pytest.mark.parametrize(
