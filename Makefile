@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -23,6 +23,12 @@ test-fast: setup  ## decisions, statistics, documents, the API emulator: under t
 
 test-e2e: setup  ## whole canaries on the mesh in a box
 	@$(BIN)/pytest -m e2e tests/e2e
+
+bench-verdict: setup  ## judges and ramps on simulated canaries; RUNS=400 for the real thing (see tests/benchmarks)
+	@$(BIN)/python tests/benchmarks/verdict.py
+
+bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RUNS=1 ONLY=v2-tail for a part
+	@$(BIN)/python tests/benchmarks/sandbox.py
 
 lock: setup  ## renew requirements.lock (needs uv on PATH)
 	@uv pip compile pyproject.toml --extra sandbox --group dev --generate-hashes --universal --python-version 3.11 \
