@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from flask_app.behaviour import answer
-from flask_app.settings import Settings, from_environment
+from flask_app.settings import Settings, at_least_zero, from_environment
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -21,6 +21,7 @@ VERSION_HEADER = "x-app-version"
 # Set when the process has been told to stop: readiness turns false while requests are still served.
 STOPPING = Event()
 CRASH_EXIT_CODE = 1
+LONGEST_SECONDS = 30.0
 
 
 class Versioned:
@@ -62,8 +63,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         ValueError: the environment cannot be understood.
     """
     settings = settings or from_environment(os.environ)
-    if settings.faults.crash:
-        print(f"version {settings.version}: FAULT_CRASH is set, exiting at start", file=sys.stderr)
+    if settings.faults.crash or settings.faults.crash_unless_pod not in settings.pod:
+        print(f"version {settings.version}: told by a FAULT_CRASH variable to exit at start", file=sys.stderr)
         raise SystemExit(CRASH_EXIT_CODE)
     app = Flask("flask_app")
     metrics = Metrics(settings.version)
@@ -85,8 +86,10 @@ def _add_work(app: Flask, settings: Settings, metrics: Metrics) -> None:
         nonlocal served
         drawn = answer(settings.latency, settings.faults, served, chance)
         served += 1
-        time.sleep(drawn.seconds)
-        metrics.observe(request.path, drawn.status, drawn.seconds)
+        # Beside the usual time, what the caller asks for: `/work?seconds=5` is still in flight when a pod drains.
+        seconds = drawn.seconds + min(LONGEST_SECONDS, request.args.get("seconds", 0.0, type=at_least_zero))
+        time.sleep(seconds)
+        metrics.observe(request.path, drawn.status, seconds)
         return {"version": settings.version, "pod": settings.pod}, drawn.status
 
     app.add_url_rule("/", "root", work)
@@ -94,9 +97,13 @@ def _add_work(app: Flask, settings: Settings, metrics: Metrics) -> None:
 
 
 def _add_probes(app: Flask, settings: Settings) -> None:
+    ready_at = time.monotonic() + settings.faults.ready_after_seconds
+
     def readyz() -> tuple[str, int]:
         if STOPPING.is_set():
             return "stopping\n", 503
+        if time.monotonic() < ready_at:
+            return "not ready yet\n", 503
         return ("never ready\n", 503) if settings.faults.never_ready else ("ready\n", 200)
 
     app.add_url_rule("/healthz", "healthz", lambda: "alive\n")

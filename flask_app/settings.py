@@ -20,7 +20,10 @@ class Latency:
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """What is wrong with this version; the defaults are a good one."""
+    """What is wrong with this version; the defaults are a good one.
+
+    `ready_after_seconds` counts from the start; `crash_unless_pod` is what the name of a pod must contain to live.
+    """
 
     error_rate: float = 0.0
     latency_factor: float = 1.0
@@ -29,6 +32,8 @@ class Faults:
     leak_per_1000: float = 0.0
     crash: bool = False
     never_ready: bool = False
+    ready_after_seconds: float = 0.0
+    crash_unless_pod: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,8 @@ FAULT_VARIABLES: Variables = {
     "FAULT_LEAK_PER_1000": ("leak_per_1000", at_least_zero, "a number, 0 or more"),
     "FAULT_CRASH": ("crash", switch, "true or false"),
     "FAULT_NEVER_READY": ("never_ready", switch, "true or false"),
+    "FAULT_READY_AFTER_SECONDS": ("ready_after_seconds", at_least_zero, "seconds, 0 or more"),
+    "FAULT_CRASH_UNLESS_POD": ("crash_unless_pod", str, "text"),
 }
 SETTING_VARIABLES: Variables = {
     "APP_VERSION": ("version", str, "text"),

@@ -38,6 +38,9 @@ def up(  # noqa: PLR0913, PLR0917  (every option of the command is a parameter)
     config_delay: Annotated[
         str, typer.Option(help="Seconds by which routes are late: 2, or 0.1-10 for another delay with every change.")
     ] = "0",
+    enforce_rbac: Annotated[
+        bool, typer.Option("--enforce-rbac", help="Refuse ServiceAccounts what no Role allows, as a real server does.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
 ) -> None:
     """Bring it up and keep it up until Ctrl-C, which leaves no process and no file behind.
@@ -62,5 +65,6 @@ def up(  # noqa: PLR0913, PLR0917  (every option of the command is a parameter)
             workload_controller=workload_controller,
             metrics=Metrics(metrics),
             delay=delay,
+            enforce_rbac=enforce_rbac,
         )
     )

@@ -135,6 +135,12 @@ class KubeClient:
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod}, "target": target}
         await self._send("POST", PODS.path(namespace, pod, "binding"), binding)
 
+    async def token(self, namespace: str, account: str) -> str:
+        """A token of a ServiceAccount."""
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        answer = await self._send("POST", SERVICEACCOUNTS.path(namespace, account, "token"), request)
+        return str(answer["status"]["token"])
+
     async def watch(self, resource: Resource, resource_version: str) -> AsyncIterator[Document]:
         """Events after a version, in all namespaces, until the server ends the watch; a cut watch raises."""
         params = {

@@ -1,7 +1,8 @@
 """The control API: what tests and the demo may ask of a running sandbox, and do to it.
 
-GET /load, GET /load/lost, POST /load?rps=N; POST /prometheus/stop, /prometheus/start;
-POST /pods/NAMESPACE/NAME/kill; POST /mesh/delay?seconds=N.
+GET /load, GET /load/lost, POST /load?rps=N&slow_every=N&slow_seconds=S; POST /prometheus/stop, /prometheus/start;
+POST /pods/NAMESPACE/NAME/kill, /pods/NAMESPACE/NAME/delete?grace=N; GET /mesh, POST /mesh/delay?seconds=0.1-10&seed=N;
+POST /hpa/NAMESPACE/NAME?replicas=N; GET /kubeconfig/NAMESPACE/SERVICEACCOUNT; GET /rbac, POST /rbac/forget.
 """
 
 import os
@@ -14,10 +15,13 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient
+from canary_analyzer.sandbox import rights
+from canary_analyzer.sandbox.api.rbac import Audit
+from canary_analyzer.sandbox.client import HORIZONTALPODAUTOSCALERS, PODS, ApiError, KubeClient
 from canary_analyzer.sandbox.mesh.agent import MeshAgent, parse_delay
 from canary_analyzer.sandbox.mesh.prometheus import Prometheus, PrometheusError
 from canary_analyzer.sandbox.podnetwork import local
+from canary_analyzer.sandbox.workloads.autoscaler import DESIRED_REPLICAS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,8 @@ class Controls:
     prometheus: Prometheus
     mesh: MeshAgent
     client: KubeClient
+    kubeconfig: Path
+    audit: Audit | None
 
 
 @asynccontextmanager
@@ -54,7 +60,12 @@ def _application(controls: Controls, load: aiohttp.ClientSession) -> web.Applica
             web.post("/load", _forwarder(load)),
             web.post("/prometheus/stop", _call(controls.prometheus.stop)),
             web.post("/prometheus/start", _call(controls.prometheus.start)),
-            web.post("/pods/{namespace}/{name}/kill", _killer(controls.client)),
+            web.post("/pods/{namespace}/{name}/kill", _killer(controls.client, load)),
+            web.post("/pods/{namespace}/{name}/delete", _deleter(controls.client, load)),
+            web.post("/hpa/{namespace}/{name}", _autoscaler(controls.client)),
+            web.get("/kubeconfig/{namespace}/{name}", rights.kubeconfig_of(controls.client, controls.kubeconfig)),
+            web.get("/rbac", rights.asked(controls.audit)),
+            web.post("/rbac/forget", rights.forget(controls.audit)),
             web.get("/mesh", _mesh(controls.mesh)),
             web.post("/mesh/delay", _delayer(controls.mesh)),
         ]
@@ -89,7 +100,7 @@ def _call(action: Callable[[], Awaitable[None]]) -> Handler:
     return call
 
 
-def _killer(client: KubeClient) -> Handler:
+def _killer(client: KubeClient, load: aiohttp.ClientSession) -> Handler:
     async def kill(request: web.Request) -> web.Response:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         try:
@@ -97,9 +108,48 @@ def _killer(client: KubeClient) -> Handler:
         except ApiError as error:
             return _error(error.status, error.message)
         killed = _kill_children(f"HOST={local((pod.get('status') or {}).get('podIP', ''))}")
-        return web.json_response({"killed": killed}) if killed else _error(404, f"pod {namespace}/{name}: no process")
+        if not killed:
+            return _error(404, f"pod {namespace}/{name}: no process")
+        await _tell(load, name)
+        return web.json_response({"killed": killed})
 
     return kill
+
+
+async def _tell(load: aiohttp.ClientSession, pod: str) -> None:
+    """Let the load client know of a pod ended by force: it tells its losses on that pod from others."""
+    async with load.post("/load/killed", params={"pod": pod}) as answer:
+        answer.raise_for_status()
+
+
+def _deleter(client: KubeClient, load: aiohttp.ClientSession) -> Handler:
+    async def delete(request: web.Request) -> web.Response:
+        namespace, name, grace = request.match_info["namespace"], request.match_info["name"], request.query.get("grace")
+        try:
+            options = {} if grace is None else {"gracePeriodSeconds": int(grace)}
+            await client.delete(PODS, namespace, name, options)
+        except ValueError:
+            return _error(400, f"grace: {grace!r} is not a number of seconds: give 0 to end the pod by force")
+        except ApiError as error:
+            return _error(error.status, error.message)
+        if grace == "0":
+            await _tell(load, name)
+        return web.json_response({"deleted": name})
+
+    return delete
+
+
+def _autoscaler(client: KubeClient) -> Handler:
+    async def wish(request: web.Request) -> web.Response:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        patch = {"metadata": {"annotations": {DESIRED_REPLICAS: request.query.get("replicas", "")}}}
+        try:
+            await client.patch(HORIZONTALPODAUTOSCALERS, namespace, name, patch)
+        except ApiError as error:
+            return _error(error.status, error.message)
+        return web.json_response({"replicas": request.query.get("replicas")})
+
+    return wish
 
 
 def _kill_children(variable: str) -> int:

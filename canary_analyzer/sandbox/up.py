@@ -15,6 +15,7 @@ import aiohttp
 
 from canary_analyzer.sandbox import control, images, kubeconfig, manifests, node, workloads
 from canary_analyzer.sandbox.api import ApiServer
+from canary_analyzer.sandbox.api.rbac import Audit
 from canary_analyzer.sandbox.client import ApiError, KubeClient
 from canary_analyzer.sandbox.mesh import processes
 from canary_analyzer.sandbox.mesh.agent import Delay, MeshAgent
@@ -34,7 +35,7 @@ class SandboxOptions:
     `kubeconfig` leads to another API server than the sandbox's own, `images` adds images to the known ones, `load` is
     in requests per second, `json` asks for one line of JSON instead of text, `workload_controller` is off where a
     kube-controller-manager runs, `metrics` chooses the telemetry's dialect,
-    `delay` is how late routes are.
+    `delay` is how late routes are, `enforce_rbac` lets ServiceAccounts do only what Roles allow.
     """
 
     kubeconfig: Path | None = None
@@ -44,6 +45,7 @@ class SandboxOptions:
     workload_controller: bool = True
     metrics: Metrics = Metrics.ISTIO
     delay: Delay = field(default_factory=Delay)
+    enforce_rbac: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +121,15 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     prometheus = await stack.enter_async_context(
         Prometheus.running(folder / "prometheus", http, proxy.admin, options.metrics)
     )
-    config = await stack.enter_async_context(_api(options.kubeconfig, folder / "kubeconfig"))
+    api = _api(options.kubeconfig, folder / "kubeconfig", options.enforce_rbac)
+    config, audit = await stack.enter_async_context(api)
     client = await stack.enter_async_context(KubeClient.from_kubeconfig(config))
     await node.disown(client, node.NODE_NAME)
     if options.kubeconfig:
         stack.push_async_callback(node.disown, client, node.NODE_NAME)
     mesh = MeshAgent(client, proxy, options.delay)
-    parts = [mesh.run(), node.run(client, known), *([workloads.run(client)] if options.workload_controller else [])]
+    parts = [mesh.run(), node.run(client, known), proxy.ended(), prometheus.keep_running()]
+    parts += [workloads.run(client)] if options.workload_controller else []
     await stack.enter_async_context(_running(parts))
     # Only an API server of our own takes with it what is in it; elsewhere the parts are still there to clear away.
     await stack.enter_async_context(manifests.installed(client, keep=options.kubeconfig is None))
@@ -133,7 +137,9 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
     await _until_served(client, http, ingress)
     socket = folder / "load.sock"
     await stack.enter_async_context(_load(socket, ingress, options.load, folder))
-    controls = control.Controls(load_socket=socket, prometheus=prometheus, mesh=mesh, client=client)
+    controls = control.Controls(
+        load_socket=socket, prometheus=prometheus, mesh=mesh, client=client, kubeconfig=config, audit=audit
+    )
     control_url = await stack.enter_async_context(control.serving(controls))
     if options.load:
         await _until_first_sample(http, prometheus.url, options.metrics)
@@ -148,14 +154,14 @@ async def _bring_up(options: SandboxOptions, stack: AsyncExitStack) -> Addresses
 
 
 @asynccontextmanager
-async def _api(given: Path | None, file: Path) -> AsyncIterator[Path]:
-    """A kubeconfig that leads to an API server: the given one, or one of our own."""
+async def _api(given: Path | None, file: Path, enforce_rbac: bool) -> AsyncIterator[tuple[Path, Audit | None]]:
+    """A kubeconfig that leads to an API server: the given one, or one of our own, which notes who asks for what."""
     if given:
-        yield given
+        yield given, None
         return
-    async with ApiServer() as server:
+    async with ApiServer(enforce_rbac=enforce_rbac) as server:
         server.write_kubeconfig(file)
-        yield file
+        yield file, server.audit
 
 
 @asynccontextmanager
@@ -180,7 +186,8 @@ async def _load(socket: Path, ingress: str, rate: float, folder: Path) -> AsyncI
             if process.returncode is not None:
                 raise OSError(f"the load client ended at its start:\n{processes.last_lines(folder / 'load.log')}")
             await asyncio.sleep(POLL_SECONDS)
-        yield
+        async with _running([processes.ended(process, "the load client", folder / "load.log")]):
+            yield
     finally:
         await processes.stop(process)
 

@@ -39,6 +39,9 @@ def stopping():
         pytest.param("/readyz", {}, 200, id="ready"),
         pytest.param("/readyz", {"never_ready": True}, 503, id="never ready"),
         pytest.param("/healthz", {"never_ready": True}, 200, id="never ready is alive"),
+        pytest.param("/readyz", {"ready_after_seconds": 3600}, 503, id="not ready yet"),
+        pytest.param("/work?seconds=0.001", {}, 200, id="a slow answer"),
+        pytest.param("/work?seconds=-1", {}, 200, id="nonsense asked for"),
         pytest.param("/metrics", {}, 200, id="metrics"),
     ],
 )
@@ -67,8 +70,13 @@ def test_metrics_count_answers_by_path_and_code(client):
     assert 'app_request_seconds_count{path="/work"} 1.0' in text
 
 
-def test_a_crash_says_why_and_exits_with_failure(capsys):
+@pytest.mark.parametrize("fault", [{"crash": True}, {"crash_unless_pod": "-canary"}], ids=["always", "by-name"])
+def test_a_crash_says_why_and_exits_with_failure(capsys, fault):
     with pytest.raises(SystemExit) as ended:
-        create_app(Settings(version="v9", faults=Faults(crash=True)))
+        create_app(Settings(version="v9", pod="web-5d8f-x", faults=Faults(**fault)))
     assert ended.value.code == 1
     assert "FAULT_CRASH" in capsys.readouterr().err
+
+
+def test_a_pod_with_the_right_name_does_not_crash():
+    assert create_app(Settings(pod="web-canary-5d8f-x", faults=Faults(crash_unless_pod="-canary")))

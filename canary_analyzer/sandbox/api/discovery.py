@@ -99,6 +99,14 @@ def _subresource(resource: Resource, name: str, version: str) -> Document:
     row = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
     if name == "scale":
         return {**row, "group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": ["get", "patch", "update"]}
+    if name == "token":
+        return {
+            **row,
+            "group": "authentication.k8s.io",
+            "version": "v1",
+            "kind": "TokenRequest",
+            "verbs": ["create"],
+        }
     if name in ("binding", "eviction"):
         return {**row, "kind": name.capitalize(), "version": version, "verbs": ["create"]}
     return {**row, "kind": resource.kind, "verbs": ["get", "patch", "update"]}

@@ -93,9 +93,15 @@ def bad_request(message: str) -> ApiError:
 
 
 def forbidden(plural: str, group: str, name: str, why: str) -> ApiError:
-    """403 for a request that admission refuses."""
-    message = f'{_qualified(plural, group)} "{name}" is forbidden: {why}'
+    """403 for a request that admission or authorization refuses."""
+    named = f' "{name}"' if name else ""
+    message = f"{_qualified(plural, group)}{named} is forbidden: {why}"
     return ApiError(403, "Forbidden", message, {"name": name, "group": group, "kind": plural})
+
+
+def unauthorized() -> ApiError:
+    """401 for a request of nobody known."""
+    return ApiError(401, "Unauthorized", "Unauthorized")
 
 
 def unsupported_media(accepted: Sequence[str]) -> ApiError:

@@ -38,7 +38,11 @@ class Resource:
     @property
     def subresources(self) -> frozenset[str]:
         """Names that may follow an object's name in a path."""
-        extra = {"pods": {"binding", "eviction"}, "namespaces": {"finalize"}}.get(self.plural, set())
+        extra = {
+            "pods": {"binding", "eviction"},
+            "namespaces": {"finalize"},
+            "serviceaccounts": {"token"},
+        }.get(self.plural, set())
         return frozenset(extra | ({"status"} if self.status else set()) | ({"scale"} if self.scale else set()))
 
     def api_version(self, version: str) -> str:

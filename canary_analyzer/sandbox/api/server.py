@@ -17,6 +17,7 @@ from canary_analyzer.sandbox.api import (
     namespaces,
     openapi,
     paths,
+    rbac,
     reads,
     reviews,
     scale,
@@ -25,7 +26,8 @@ from canary_analyzer.sandbox.api import (
     writes,
 )
 from canary_analyzer.sandbox.api.bodies import APPLY_PATCH, Body
-from canary_analyzer.sandbox.api.errors import ApiError, method_not_allowed
+from canary_analyzer.sandbox.api.errors import ApiError, method_not_allowed, unauthorized
+from canary_analyzer.sandbox.api.identities import ADMIN, Identity, Tokens, service_account
 from canary_analyzer.sandbox.api.lifecycle import Cluster
 from canary_analyzer.sandbox.api.requests import Target, WriteOptions
 from canary_analyzer.sandbox.api.resources import Registry
@@ -45,12 +47,18 @@ class ApiServer:
         port: 0 lets the system choose.
         history: changes kept for every resource; a watch from further back answers 410.
         bookmark_seconds: pause between the bookmarks of a quiet watch.
+        enforce_rbac: refuse what no Role allows; otherwise everybody is let in and may do everything.
     """
 
-    def __init__(self, *, port: int = 0, history: int = 5000, bookmark_seconds: float = 60.0) -> None:
+    def __init__(
+        self, *, port: int = 0, history: int = 5000, bookmark_seconds: float = 60.0, enforce_rbac: bool = False
+    ) -> None:
         self.cluster = Cluster(store=Store(history), registry=Registry())
         self.pages = reads.Pages(self.cluster.store)
+        self.tokens = Tokens()
+        self.audit = rbac.Audit()
         self.url = ""
+        self._enforce_rbac = enforce_rbac
         self._port = port
         self._bookmark_seconds = bookmark_seconds
         self._runner: web.AppRunner | None = None
@@ -82,8 +90,8 @@ class ApiServer:
             await self._runner.cleanup()
 
     def write_kubeconfig(self, path: Path | str) -> None:
-        """Write a kubeconfig that leads here."""
-        kubeconfig.write(Path(path), self.url)
+        """Write a kubeconfig that leads the administrator here."""
+        kubeconfig.write(Path(path), self.url, self.tokens.admin)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -129,9 +137,14 @@ class ApiServer:
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
         body = Body(content=await request.read(), media_type=request.content_type)
+        identity = self._identity(request)
         if reviews.is_review(request.path):
-            return _json(reviews.allowed(body), 201)
+            review, wish = reviews.wish_of(body)
+            return _json(reviews.answered(review, self._may(identity, wish)), 201)
         target = paths.parse(request.path, self.cluster.registry)
+        self._authorize(identity, rbac.wish_of(request.method, target, request.query))
+        if rbac.creates(body.media_type, target, self.cluster.store):
+            self._authorize(identity, rbac.wish_of("POST", target, request.query))
         if request.method == "GET":
             return await self._read(request, target)
         if target.resource.namespaced and not target.namespace:
@@ -140,7 +153,27 @@ class ApiServer:
             return self._delete(target, body, request.query)
         if request.method == "POST" and target.subresource in ("binding", "eviction"):
             return self._act_on_pod(target, body)
+        if request.method == "POST" and target.subresource == "token":
+            self.cluster.live(target)
+            token = self.tokens.issue(service_account(target.namespace, target.name))
+            return _json(reviews.token_request(body, token), 201)
         return self._write(request, target, body)
+
+    def _identity(self, request: web.Request) -> Identity:
+        """Who asks; where rights are not enforced, an unknown one counts as the administrator."""
+        holder = self.tokens.holder(request.headers.get("Authorization", ""))
+        if holder is None and self._enforce_rbac:
+            raise unauthorized()
+        return holder or ADMIN
+
+    def _may(self, identity: Identity, wish: rbac.Wish) -> bool:
+        return not self._enforce_rbac or rbac.allowed(identity, wish, self.cluster.store)
+
+    def _authorize(self, identity: Identity, wish: rbac.Wish) -> None:
+        passed = self._may(identity, wish)
+        self.audit.note(identity, wish, passed)
+        if not passed:
+            raise rbac.refusal(identity, wish)
 
     async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
         query = request.query

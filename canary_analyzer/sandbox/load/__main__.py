@@ -2,11 +2,12 @@
 
     python -m canary_analyzer.sandbox.load --socket PATH --url URL --host HOST --rps RATE
 
-GET /load, GET /load/lost, POST /load?rps=RATE.
+GET /load, GET /load/lost, POST /load?rps=RATE&slow_every=N&slow_seconds=S, POST /load/killed?pod=NAME.
 """
 
 import argparse
 import asyncio
+import time
 
 from aiohttp import web
 
@@ -23,14 +24,29 @@ def application(client: LoadClient) -> web.Application:
         return web.json_response(client.tally.remembered())
 
     async def change(request: web.Request) -> web.Response:
+        query = request.query
         try:
-            client.set_rate(float(request.query.get("rps", "")))
+            if "slow_every" in query:
+                client.set_slow(int(query["slow_every"]), float(query.get("slow_seconds", 0)))
+            if "rps" in query or "slow_every" not in query:
+                client.set_rate(float(query.get("rps", "")))
         except ValueError as error:
-            return web.json_response({"error": f"rps: {error}"}, status=400)
+            return web.json_response({"error": f"rps, slow_every, slow_seconds: {error}"}, status=400)
         return web.json_response(client.tally.summary())
 
+    async def killed(request: web.Request) -> web.Response:
+        client.tally.killed(request.query["pod"], time.time())
+        return web.json_response({})
+
     app = web.Application()
-    app.add_routes([web.get("/load", counts), web.get("/load/lost", losses), web.post("/load", change)])
+    app.add_routes(
+        [
+            web.get("/load", counts),
+            web.get("/load/lost", losses),
+            web.post("/load", change),
+            web.post("/load/killed", killed),
+        ]
+    )
     return app
 
 

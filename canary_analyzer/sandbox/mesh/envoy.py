@@ -53,6 +53,7 @@ class Envoy:
         self._folder = folder
         self._http = http
         self._log = folder / "envoy.log"
+        self._process: asyncio.subprocess.Process | None = None
         self._version = 0
         self._endpoints: dict[str, Document] = {}
         self._clusters: dict[str, Document] = {}
@@ -70,12 +71,17 @@ class Envoy:
         for listener in CALLERS:
             proxy._write(routes_file(listener), ROUTES_TYPE, [{"name": listener}])
         (folder / "bootstrap.json").write_text(json.dumps(bootstrap(DIALECTS[metrics])))
-        process = await processes.spawn(_command(), folder, proxy._log)
+        process = proxy._process = await processes.spawn(_command(), folder, proxy._log)
         try:
             await proxy._until("start", START_SECONDS, lambda: proxy._is_live(process))
             yield proxy
         finally:
             await processes.stop(process)
+
+    async def ended(self) -> None:
+        """Wait for the end that is not to come; raises OSError then."""
+        assert self._process
+        await processes.ended(self._process, "Envoy", self._log)
 
     def publish_endpoints(self, assignments: Mapping[str, Document]) -> None:
         """Write the assignments that changed; the file of a cluster that is gone stays, for it may come back."""

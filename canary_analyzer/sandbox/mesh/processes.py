@@ -37,6 +37,12 @@ async def spawn(command: Sequence[str], folder: Path, log: Path) -> asyncio.subp
         )
 
 
+async def ended(process: asyncio.subprocess.Process, what: str, log: Path) -> None:
+    """Wait for a program that is to run as long as the sandbox; raises OSError when it has ended."""
+    code = await process.wait()
+    raise OSError(f"{what} ended with code {code}, so the sandbox ends too; the end of its log:\n{last_lines(log)}")
+
+
 async def stop(process: asyncio.subprocess.Process) -> None:
     """Ask a program to end, and kill it when it does not."""
     if process.returncode is not None:

@@ -1,6 +1,7 @@
 """A Prometheus process that can be stopped and started again with the same address and data."""
 
 import asyncio
+import logging
 import shutil
 import socket
 import sys
@@ -18,7 +19,10 @@ from canary_analyzer.sandbox.mesh.telemetry import prometheus_config
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
+LOOK_SECONDS = 0.5
 ATTEMPTS = 5
+
+log = logging.getLogger(__name__)
 
 
 class PrometheusError(Exception):
@@ -62,6 +66,15 @@ class Prometheus:
         except BaseException:
             await self.stop()
             raise
+
+    async def keep_running(self) -> None:
+        """Start it again whenever it has ended by itself, until cancelled; raises PrometheusError when it does not."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._process is not None and self._process.returncode is not None:
+                log.warning("Prometheus ended with code %d and is started again", self._process.returncode)
+                self._process = None
+                await self.start()
 
     async def stop(self) -> None:
         """Stop as on a normal shutdown; nothing when it does not run."""

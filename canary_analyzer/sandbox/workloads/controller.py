@@ -13,6 +13,7 @@ from canary_analyzer.sandbox.client import (
     DESTINATIONRULES,
     ENDPOINTS,
     ENDPOINTSLICES,
+    HORIZONTALPODAUTOSCALERS,
     NAMESPACES,
     PODS,
     REPLICASETS,
@@ -25,14 +26,17 @@ from canary_analyzer.sandbox.client import (
     Mirror,
     Resource,
 )
-from canary_analyzer.sandbox.workloads import accounts, deployments, endpoints, garbage, replicasets
+from canary_analyzer.sandbox.workloads import accounts, autoscaler, deployments, endpoints, garbage, replicasets
 from canary_analyzer.sandbox.workloads.objects import controlled
 from canary_analyzer.sandbox.workloads.view import View
 from canary_analyzer.sandbox.workloads.writes import Create, Delete, Patch, Write
 
 log = logging.getLogger(__name__)
 
-CONTROLLED = (DEPLOYMENTS, REPLICASETS, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICEACCOUNTS)
+CONTROLLED = (
+    *(DEPLOYMENTS, REPLICASETS, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES),
+    *(HORIZONTALPODAUTOSCALERS, NAMESPACES, SERVICEACCOUNTS),
+)
 # Also owned by workloads or Services; the custom ones may be unknown to a server.
 COLLECTED = (*CONTROLLED, CONFIGMAPS, DESTINATIONRULES, VIRTUALSERVICES)
 OWNERS: Mapping[garbage.Kind, Resource] = {
@@ -91,6 +95,8 @@ class Controller:
         await self._apply_all(self._plan_endpoints())
         known = self.mirrors[SERVICEACCOUNTS].objects.keys()
         await self._apply_all([accounts.plan(self._all(NAMESPACES), known)])
+        scaled = self.mirrors[DEPLOYMENTS].objects
+        await self._apply_all(autoscaler.plan(each, scaled) for each in self._all(HORIZONTALPODAUTOSCALERS))
         await self._apply_all(self._plan_deployments(now))
         await self._apply_all(replicasets.plan(each, self._pods_of(each), now) for each in self._all(REPLICASETS))
         await self._collect()

@@ -97,3 +97,26 @@ async def test_a_rate_that_is_none_is_refused(rate):
     async with session() as http:
         with pytest.raises(ValueError, match="is not a rate"):
             LoadClient(http, "http://127.0.0.1:1", "x", 0).set_rate(rate)
+
+
+async def test_every_so_many_th_request_asks_for_a_slow_answer():
+    asked = []
+
+    async def answer(request):
+        asked.append(request.query.get("seconds"))
+        return web.Response(headers={"x-app-version": "v1"})
+
+    async with loaded(answer) as client:
+        client.set_slow(5, 2.5)
+        await until(lambda: len(asked) >= 20)
+    assert asked[:20].count("2.5") in (3, 4)  # it had begun before it was told
+
+
+async def test_what_the_proxy_says_of_a_loss_is_kept():
+    async def answer(_):
+        return web.Response(status=503, headers={"x-sandbox-pod": "web-1", "x-sandbox-cause": "UC"})
+
+    async with loaded(answer) as client:
+        await until(lambda: client.tally.lost)
+    first = client.tally.remembered()[0]
+    assert (first["pod"], first["flags"], first["kind"]) == ("web-1", "UC", "other")
