@@ -1,5 +1,6 @@
 """What a rolling run remembers of each look, what pauses it, and what makes it go back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from canary_analyzer.rollout.phases import Phase
@@ -80,12 +81,17 @@ def _before_it_begins(s: Situation) -> str | None:
         return None
     pods = s.run.rolling.old_pods if s.run.rolling is not None else ""
     return (
-        f"no request is counted for the pods of {s.run.deployment}, so nothing is rolled out: is there traffic, and does "
-        f'Prometheus know its proxies (reporter="destination") by pod_template_hash="{pods}"?'
+        f"no request is counted for the pods of {s.run.deployment}, so nothing is rolled out: is there traffic, and "
+        f'does Prometheus know its proxies (reporter="destination") by pod_template_hash="{pods}"?'
     )
 
 
 # Why a run goes back ---------------------------------------------------------------------------------------------
+
+
+def until_complete(rule: Callable[[Situation], str | None]) -> Callable[[Situation], str | None]:
+    """Ask a rule while stable rolls out; afterwards, what is left is to tell."""
+    return lambda s: rule(s) if s.run.stage in (rolling.RELEASE_PACE, rolling.AWAIT_STABLE) else None
 
 
 def template_changed(s: Situation) -> str | None:

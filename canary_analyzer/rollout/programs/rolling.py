@@ -1,8 +1,8 @@
 """The phases of a rolling update: no sibling and no route, but the Deployment's own pods, new beside old.
 
 Nothing is rolled out before metrics of the old pods are seen: a rolling update has no weight 0 at which the first look
-could be taken. Then new pods come in batches. After each, the samples wait until the new pods have warmed up; they count
-while both kinds serve, and with the last old pod the comparison is over. `rolling_rules` says what ends or pauses it.
+could be taken. Then new pods come in batches. After each, the samples wait until the new pods have warmed up. They
+count while both kinds serve; with the last old pod the comparison is over. `rolling_rules` says what ends or pauses it.
 """
 
 from canary_analyzer.analysis import Decision
@@ -12,13 +12,12 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import goals
 from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
 
-AWAIT_METRICS, ROLL_OUT, AWAIT_NEW_PODS, WARM_UP, ANALYSE = (
-    "await metrics",
-    "roll out",
-    "await new pods",
-    "warm up",
-    "analyse",
-)
+AWAIT_METRICS = "await metrics"
+ROLL_OUT = "roll out"
+WARM_UP = "warm up"
+ANALYSE = "analyse"
+RELEASE_PACE = "release pace"
+AWAIT_STABLE = "await stable"
 
 
 # Goals -----------------------------------------------------------------------------------------------------------
@@ -124,20 +123,20 @@ STARTING: Program = (Stage(name="find old pods", done=old_pods_known, limit=goal
 ANALYSING: Program = (
     Stage(name=AWAIT_METRICS, done=metrics_seen, holds=True),
     Stage(name=ROLL_OUT, done=rolled_out, action=roll_out, limit=goals.start_limit, late=goals.unpatched),
-    Stage(name=AWAIT_NEW_PODS, done=new_pods_serve, action=steer, limit=goals.start_limit, late=_not_serving),
+    Stage(name="await new pods", done=new_pods_serve, action=steer, limit=goals.start_limit, late=_not_serving),
     Stage(name=WARM_UP, done=warm, action=steer),
     Stage(name=ANALYSE, done=compared, action=steer, samples=True, holds=True),
 )
 
 PROMOTING: Program = (
     Stage(
-        name="release pace",
+        name=RELEASE_PACE,
         done=unslowed,
         action=lambda _: RollStable(),
         limit=goals.promote_limit,
         late=goals.unpatched,
     ),
-    Stage(name="await stable", done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out),
+    Stage(name=AWAIT_STABLE, done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out),
     *_END,
 )
 
