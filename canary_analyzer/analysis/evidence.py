@@ -1,7 +1,22 @@
 """Wealth of the bettors: what all ticks so far say, in numbers that do not grow with time.
 
-An average of e-processes is an e-process, so bettors of different opinions and methods are combined by averaging their
-wealth; the best of them costs the logarithm of its share of the capital and no more.
+Each bettor multiplies its wealth by the tick's likelihood ratio, and an average of such wealths is an e-process: it
+exceeds 1/alpha with chance at most alpha, however often one looks (Ville). That holds when requests of a tick are
+independent. When they are not, because a pod has a bad minute, plain likelihood ratios cry wolf; here they are
+believed only in part, and every step in that direction keeps the guarantee, since paying less than is due does:
+
+- No tick wins more than a little (Huber's clipped likelihood ratio). What exceeds by far what the bettor itself
+  predicts is another story than the one it bets on, and wins next to nothing.
+- Only what has lasted is believed in full: more can be won once a bettor has clearly won in three ticks running.
+- Ticks that differ more than independent requests would weigh less: the log ratio is divided by their variance, as far
+  as known before the tick and never below 1 (by Jensen's inequality the mean of LR^(1/v) is at most 1).
+
+Some wealth is always kept: no tick loses all. And some capital enters only later, so that what begins in the tenth hour
+is not up against ten hours of good behaviour; the sum over all times of entry is an e-process again.
+
+Sources: Huber, "A robust version of the probability ratio test" (1965); Saha & Ramdas, "Huber-robust likelihood ratio
+tests for composite nulls and alternatives" (2024); Shin, Ramdas & Rinaldo, "E-detectors" (2023), section 2; Grunwald,
+de Heide & Koolen, "Safe testing" (2024).
 """
 
 from dataclasses import dataclass
@@ -9,60 +24,90 @@ from typing import Self
 
 import numpy as np
 
-from canary_analyzer.analysis import betting, consistency
-from canary_analyzer.analysis.streams import Bets
+from canary_analyzer.analysis.streams import BETTORS, Bets
 from canary_analyzer.analysis.types import Floats
 
-_LOG_CAPITAL = np.array([[betting.LOG_CAPITAL_AGAINST], [betting.LOG_CAPITAL_WITHIN]])
+_MOST = np.array([2.0, 1.2, 1.2, 1.2])
+"""Log wealth that each of the `BETTORS` can win in a tick; those who bet on much could win it all in one burst."""
+_LITTLE = 0.3
+"""What is won by what exceeds the bettor's own prediction by `_FAR` sigmas."""
+_FAR = 3.0
+_CLEAR = 0.95
+"""Log ratio from which on a tick is clearly won."""
+_LASTING = 3
+"""Ticks clearly won running, after which up to `_TRUSTED` can be won: a burst is over by then."""
+_TRUSTED = 3.0
+_KEPT = 0.03
+"""Share of the wealth that is not staked."""
+_AT_ONCE = 0.9
+"""Share of the capital that is bet from the first tick; of the rest 1 / (t (t + 1)) enters at tick t."""
+_ONE_VARIANCE = 10.0
+"""Ticks that the prior is worth that requests are independent."""
+_WILD = 3.0
+"""An excess beyond so many sigmas is a burst, which the clipping deals with; it does not count as variance."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What all bettors hold, for S streams; the first axis of 2: beyond tolerance, within tolerance.
+    """What all bettors hold, for S streams of K bettors; the first axis of 2: against the canary, and for it.
 
     Args:
-        shares: [2, S, K] log wealth of those who bet on shares.
-        ticks: [S] ticks whose excess counted.
-        sums: [2, S] sum of their excesses.
-        squares: [2, S] sum of the squares.
-        on_shares: [S] part of the capital that began with bets on shares; the rest bets on consistency.
+        log_wealth: [2, S, K] of the capital that is in play.
+        streak: [2, S, K] ticks clearly won running.
+        ticks: Ticks so far.
+        compared: [S] ticks whose excess could be compared with the one before.
+        latest: [S] the latest excess, in sigmas of independent requests; NaN before any.
+        wander: [S] sum of squared differences between neighbouring excesses, halved.
     """
 
-    shares: Floats
-    ticks: Floats
-    sums: Floats
-    squares: Floats
-    on_shares: Floats
+    log_wealth: Floats
+    streak: Floats
+    ticks: int
+    compared: Floats
+    latest: Floats
+    wander: Floats
 
     @classmethod
-    def none(cls, on_shares: Floats) -> Self:
-        """Return the wealth before any tick, 1 in every stream, of which the part [S] `on_shares` bets on shares."""
-        streams = on_shares.size
+    def none(cls, streams: int) -> Self:
+        """Return the wealth before any tick."""
         return cls(
-            shares=np.zeros((2, streams, betting.EFFECTS.size)),
-            ticks=np.zeros(streams),
-            sums=np.zeros((2, streams)),
-            squares=np.zeros((2, streams)),
-            on_shares=on_shares,
+            log_wealth=np.full((2, streams, BETTORS), np.log(_AT_ONCE)),
+            streak=np.zeros((2, streams, BETTORS)),
+            ticks=0,
+            compared=np.zeros(streams),
+            latest=np.full(streams, np.nan),
+            wander=np.zeros(streams),
         )
 
     def after(self, bets: Bets) -> "Evidence":
         """Return the wealth after one more tick."""
-        stakes = betting.stakes(bets.limit, bets.expected)
-        excess = bets.excess * bets.steady
+        log_ratios = bets.log_ratios / self.variance()[:, None]
+        most = np.where(bets.surprise > _FAR, _LITTLE, _MOST)
+        believed = np.minimum(log_ratios, np.where(self.streak >= _LASTING, _TRUSTED, most))
+        number = self.ticks + 1
+        entering = np.log((1 - _AT_ONCE) / (number * (number + 1)))
+        excess = np.minimum(np.maximum(bets.excess, -_WILD), _WILD)
+        comparable = bets.steady & ~np.isnan(self.latest)
         return Evidence(
-            shares=self.shares + np.log1p(stakes * bets.payoff[..., None]),
-            ticks=self.ticks + bets.steady,
-            sums=self.sums + excess,
-            squares=self.squares + excess**2,
-            on_shares=self.on_shares,
+            log_wealth=np.logaddexp(self.log_wealth, entering) + np.log(_KEPT + (1 - _KEPT) * np.exp(believed)),
+            streak=np.where(
+                log_ratios == 0, self.streak, np.minimum(self.streak + 1, _LASTING) * (log_ratios >= _CLEAR)
+            ),
+            ticks=number,
+            compared=self.compared + comparable,
+            latest=np.where(bets.steady, excess, self.latest),
+            wander=self.wander + np.where(comparable, (excess - self.latest) ** 2 / 2, 0.0),
         )
 
-    def log_wealth(self) -> Floats:
-        """Return the log wealth [2, S] of all who bet that the canary is beyond tolerance, and that it is within."""
-        steady = consistency.log_ratios(self.ticks, self.sums, self.squares)
-        wealth = (
-            np.logaddexp.reduce(self.shares + _LOG_CAPITAL, axis=-1) + np.log(self.on_shares),
-            np.logaddexp.reduce(steady + consistency.LOG_CAPITAL, axis=-1) + np.log1p(-self.on_shares),
-        )
-        return np.asarray(np.logaddexp(*wealth))
+    def variance(self) -> Floats:
+        """Return how much more than independent requests the ticks differ [S], at least 1.
+
+        Differences between neighbours, so that a slow leak or a lasting excess is not taken for noise (von Neumann).
+        """
+        return np.maximum((_ONE_VARIANCE + self.wander) / (_ONE_VARIANCE + self.compared), 1.0)
+
+    def log_means(self, log_opinions: Floats) -> Floats:
+        """Return the log wealth [2, S] of each stream, given the log of the part that each bettor began with [S, K]."""
+        unspent = np.log((1 - _AT_ONCE) / (self.ticks + 1))
+        played = np.logaddexp.reduce(self.log_wealth + log_opinions, axis=-1)
+        return np.asarray(np.logaddexp(played, unspent))

@@ -1,17 +1,25 @@
-"""Latency from histogram counts: between two edges the latency is taken to be lognormal.
+"""Latency from histogram counts: between two edges the latency is taken to be nearly lognormal.
 
 A histogram says only what share of requests lies above each edge. Plotted as normal quantiles over the logarithm of the
-edge, a lognormal latency is a straight line and real ones are nearly so; interpolating there instead of on the shares
-themselves is what makes a tolerance of 10 % usable between edges that lie a factor of two apart.
+edge, a lognormal latency is a straight line and real ones bend slowly; a smooth monotone curve through the edges is
+what makes a tolerance of 10 % usable between edges that lie a factor of two apart.
+
+Source: Fritsch & Butland, "A method for constructing local monotone piecewise cubic interpolants" (1984).
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from canary_analyzer.analysis.types import Floats
 
 _LEAST_SLOPE = 0.25
 """Normal quantiles per unit of log latency, where counts give none: beyond the edges that saw anything."""
+_REACH = 8.0
+"""How far, in log latency, the curve is continued as a straight line at both ends."""
 
 
 def share_above(counts: Floats, doubt: float = 0.5) -> Floats:
@@ -21,10 +29,52 @@ def share_above(counts: Floats, doubt: float = 0.5) -> Floats:
     return np.asarray((np.maximum(above, 0.0) + doubt) / (total + 2 * doubt))
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slowing:
+    """What slower requests do to a histogram of known edges; all that does not depend on counts, worked out once.
+
+    Args:
+        lengths: [B] of the curve's segments in log latency, the outermost ones added.
+        segment: [..., B-1] in which segment the requests lay that come to each edge.
+        basis: [4, ..., B-1] cubic Hermite weights of value and slope at both ends of that segment.
+    """
+
+    lengths: Floats
+    segment: NDArray[np.intp]
+    basis: Floats
+
+    @classmethod
+    def by(cls, factor: Floats | float, edges_ms: Floats) -> Self:
+        """Return the slowing by each `factor` [...] or [..., 1]: every request takes so many times as long."""
+        edges = np.log(edges_ms)
+        knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
+        lengths = np.diff(knots)
+        origin = edges - np.log(factor)
+        segment = np.clip(np.searchsorted(knots, origin, side="right") - 1, 0, lengths.size - 1)
+        t = np.clip((origin - knots[segment]) / lengths[segment], 0.0, 1.0)
+        stretch = lengths[segment]
+        basis = np.array(
+            (
+                (1 + 2 * t) * (1 - t) ** 2,
+                stretch * t * (1 - t) ** 2,
+                t**2 * (3 - 2 * t),
+                stretch * t**2 * (t - 1),
+            )
+        )
+        return cls(lengths=lengths, segment=segment, basis=basis)
+
+    def share_above(self, above: Floats) -> Floats:
+        """Return the share above each edge [..., B-1] when requests, of which `above` [B-1] are now, are slower."""
+        normal = _lengthened(-ndtri(above), self.lengths)
+        slopes = _slopes(normal, self.lengths)
+        left, right = self.segment, self.segment + 1
+        there = (normal[left], slopes[left], normal[right], slopes[right])
+        return np.asarray(ndtr(-sum(weight * value for weight, value in zip(self.basis, there, strict=True))))
+
+
 def slowed(above: Floats, edges_ms: Floats, factor: Floats | float) -> Floats:
-    """Return the share above each edge [..., B-1] when every request takes `factor` ([..., 1]) times as long."""
-    log_edges, normal = _line(above, edges_ms)
-    return np.asarray(ndtr(-np.interp(np.log(edges_ms) - np.log(factor), log_edges, normal)))
+    """Return the share above each edge [..., B-1] when every request takes `factor` [..., 1] times as long."""
+    return Slowing.by(factor, edges_ms).share_above(above)
 
 
 def quantiles(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
@@ -32,23 +82,31 @@ def quantiles(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
 
     A rank less than half a request from 0 or 1 says nothing of the latency there: 0 and infinity.
     """
-    log_edges, normal = _line(share_above(counts, doubt=1e-3), edges_ms)
-    latencies = np.exp(np.interp(ndtri(ranks), normal, log_edges))
+    edges = np.log(edges_ms)
+    knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
+    normal = _lengthened(-ndtri(share_above(counts, doubt=1e-3)), np.diff(knots))
+    latencies = np.exp(np.interp(ndtri(ranks), normal, knots))
     margin = 0.5 / counts.sum()
     return np.where(ranks < margin, 0.0, np.where(ranks > 1 - margin, np.inf, latencies))
 
 
-def nearest_edges(above: Floats, ranks: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:
     """Return for each rank the index of the edge below which the share of requests comes nearest to it."""
     return np.asarray(np.argmin(np.abs(-ndtri(above)[None, :] - ndtri(ranks)[:, None]), axis=1))
 
 
-def _line(above: Floats, edges_ms: Floats) -> tuple[Floats, Floats]:
-    """Return log edges and normal quantiles, lengthened at both ends along the outermost segments."""
-    log_edges, normal = np.log(edges_ms), -ndtri(above)
-    reach = 8.0
-    slopes = np.maximum(np.diff(normal) / np.diff(log_edges), _LEAST_SLOPE) if normal.size > 1 else np.ones(1)
-    return (
-        np.concatenate(([log_edges[0] - reach], log_edges, [log_edges[-1] + reach])),
-        np.concatenate(([normal[0] - reach * slopes[0]], normal, [normal[-1] + reach * slopes[-1]])),
-    )
+def _lengthened(normal: Floats, lengths: Floats) -> Floats:
+    """Return the normal quantiles [B-1] with a point more at both ends, in line with the outermost segments."""
+    first, last = 1.0, 1.0
+    if normal.size > 1:
+        first = max((normal[1] - normal[0]) / lengths[1], _LEAST_SLOPE)
+        last = max((normal[-1] - normal[-2]) / lengths[-2], _LEAST_SLOPE)
+    return np.concatenate(([normal[0] - _REACH * first], normal, [normal[-1] + _REACH * last]))
+
+
+def _slopes(normal: Floats, lengths: Floats) -> Floats:
+    """Return the curve's slope at each point: the neighbours' harmonic mean keeps it monotone (Fritsch & Butland)."""
+    rise = np.maximum((normal[1:] - normal[:-1]) / lengths, 1e-9)
+    before, after = 2 * lengths[1:] + lengths[:-1], lengths[1:] + 2 * lengths[:-1]
+    inner = (before + after) / (before / rise[:-1] + after / rise[1:])
+    return np.concatenate((rise[:1], inner, rise[-1:]))

@@ -42,7 +42,7 @@ def start(
     """
     match policy.judge:
         case "sequential":
-            return sequential.start(policy, edges_ms, tick_seconds)
+            return sequential.start(policy, edges_ms, tick_seconds, extra_edges_ms)
         case "mann-whitney":
             return scores.start(policy, edges_ms, tick_seconds, extra_edges_ms)
         case "threshold":

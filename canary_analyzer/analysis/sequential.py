@@ -1,19 +1,20 @@
 """The sequential judge: look after every tick, abort a good canary with chance at most alpha over the whole run.
 
-Each metric's bettors hold a share of one capital; capital that has grown 1/alpha-fold is the alarm (Ville's
-inequality), so there is nothing to correct for the number of looks, metrics or edges. HEALTHY asks every metric for the
-reverse bet to have grown 1/beta-fold; since all must, a canary beyond tolerance in one of them is called healthy with
-chance at most beta, and no correction is due either.
+All streams bet with parts of one capital; capital that has grown 1/alpha-fold is the alarm (Ville's inequality), so
+there is nothing to correct for the number of looks, metrics or edges. HEALTHY asks every figure for the reverse bet to
+have grown 1/beta-fold; since all must, a canary beyond tolerance in one of them is called healthy with chance at most
+beta, and no correction is due either.
 
-What is assumed. The bets on shares need only that, in a tick, a bad request is as likely the canary's as its tolerated
-share says; bursts, traffic, time of day and changing weights are allowed. The t-test needs the ticks' excesses, in
-standard errors, to be alike in spread, or more spread when they are larger; a few wild ticks only weaken it.
+What is assumed. Given the past, requests of one tick fail or are slow independently of one another, the canary's with a
+chance within tolerance of the baseline's in that tick; what that chance is, how many requests there are and which share
+of them is the canary's may change from tick to tick in any way. Bursts that break the independence are no reason to
+abort by themselves: `evidence` says why, and the benchmark's simulations show how seldom they lead to one.
 
-Source: Ramdas et al., "Game-theoretic statistics and safe anytime-valid inference" (2023); `betting` and `consistency`.
+Source: Ramdas et al., "Game-theoretic statistics and safe anytime-valid inference" (2023); `betting` and `evidence`.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,27 +23,19 @@ from canary_analyzer.analysis import guardrails
 from canary_analyzer.analysis.evidence import Evidence
 from canary_analyzer.analysis.mistakes import refuse
 from canary_analyzer.analysis.policy import Policy
-from canary_analyzer.analysis.streams import BESIDES, tick_bets
-from canary_analyzer.analysis.totals import Totals
+from canary_analyzer.analysis.streams import Bets, on_those_with_data, together
+from canary_analyzer.analysis.totals import Matched
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
-from canary_analyzer.analysis.usual import Usual
-
-_ERRORS_CAPITAL = 0.4
-"""Part of the capital that bets on errors; the latency streams divide the rest."""
-_LOWEST_PART = 0.5
-"""What the lowest quantile's edge gets, others 1: the whole histogram sees the same and sees it sooner."""
-_BEYOND_PART = 0.6
-"""What the edge beyond the tail gets."""
-_BODY_ON_SHARES = 0.02
-_MOST_ON_SHARES = 0.9
+from canary_analyzer.analysis.usual import fading
+from canary_analyzer.analysis.watched import ERRORS, Layout, watched
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """Why and when the canary was aborted: the metric to blame, and the guardrail's sentence if one broke."""
+    """Why and when the canary was aborted: the figure to blame, and the guardrail's sentence if one broke."""
 
     tick: int
-    metric: int
+    figure: int
     breach: str | None
 
 
@@ -53,27 +46,29 @@ class JudgeState:
     Args:
         policy: What counts as worse.
         edges_ms: [B-1] upper edges of the latency buckets, milliseconds.
+        layout: What is watched.
         tick: Ticks seen.
         cold_ticks: The canary's ticks with traffic still to be left out.
-        evidence: Of a stream of errors, one per latency quantile, and two beside.
-        log_wealth: [2, 3 + Q] what the evidence comes to, against the canary and for it.
-        best_within: [1 + Q] highest log wealth so far of the bets that each metric is within tolerance.
-        usual: The baseline of late.
-        totals: Sums for effects.
+        evidence: What all bettors hold.
+        log_wealth: [2, S] what the streams' evidence comes to, against the canary and for it.
+        best_within: [F] highest log wealth so far of the bets that each figure is within tolerance.
+        usual: Per metric, the baseline's counts of late.
+        totals: Per metric, sums for effects.
         recent: The latest ticks, for guardrails.
-        healthy_tick: When all metrics had been shown within tolerance.
+        healthy_tick: When all figures had been shown within tolerance.
         alarm: Set once aborted; then no tick changes anything.
     """
 
     policy: Policy
     edges_ms: Floats
+    layout: Layout
     tick: int
     cold_ticks: int
     evidence: Evidence
     log_wealth: Floats
     best_within: Floats
-    usual: Usual
-    totals: Totals
+    usual: tuple[Floats, ...]
+    totals: tuple[Matched, ...]
     recent: tuple[Tick, ...]
     healthy_tick: int | None
     alarm: Alarm | None
@@ -83,13 +78,16 @@ class JudgeState:
         yield from edge_mistakes(self.edges_ms)
 
 
-def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
+def start(
+    policy: Policy, edges_ms: Floats, tick_seconds: float, extra_edges_ms: Mapping[str, Floats] | None = None
+) -> JudgeState:
     """Return the state before the first tick.
 
     Args:
         policy: What counts as worse.
         edges_ms: [B-1] upper edges of the latency buckets, milliseconds, ascending, without +Inf.
         tick_seconds: Length of a tick; turns `policy.warmup_seconds` into ticks.
+        extra_edges_ms: The same for the user's own histograms, by name; one that is missing has no data.
 
     Raises:
         ValueError: The edges or the tick are not usable.
@@ -97,17 +95,18 @@ def start(policy: Policy, edges_ms: Floats, tick_seconds: float) -> JudgeState:
     edges = np.asarray(edges_ms, dtype=np.float64)
     if not tick_seconds > 0:
         raise ValueError(f"tick_seconds: value {tick_seconds!r}: give seconds above 0")
-    quantiles = len(policy.latency.quantiles)
+    layout = Layout.of(watched(policy, edges, extra_edges_ms or {}))
     state = JudgeState(
         policy=policy,
         edges_ms=edges,
+        layout=layout,
         tick=0,
         cold_ticks=math.ceil(policy.warmup_seconds / tick_seconds),
-        evidence=Evidence.none(_on_shares(policy)),
-        log_wealth=np.zeros((2, quantiles + 1 + BESIDES)),
-        best_within=np.zeros(quantiles + 1),
-        usual=Usual.nothing(edges.size + 1),
-        totals=Totals.none(edges.size + 1),
+        evidence=Evidence.none(layout.log_capital.size),
+        log_wealth=np.zeros((2, layout.log_capital.size)),
+        best_within=np.zeros(layout.answering.size),
+        usual=tuple(np.zeros(metric.kind.buckets) for metric in layout.metrics),
+        totals=tuple(Matched.none(metric.kind.buckets) for metric in layout.metrics),
         recent=(),
         healthy_tick=None,
         alarm=None,
@@ -120,28 +119,45 @@ def advance(state: JudgeState, tick: Tick) -> JudgeState:
     """Return the state after one more tick; a tick without traffic on an arm only passes the time."""
     if state.alarm is not None:
         return state
-    seen = replace(state, tick=state.tick + 1, usual=state.usual.after(tick.baseline))
+    counts = [metric.counts(tick) for metric in state.layout.metrics]
+    usual = tuple(fading(late, both[1]) for late, both in zip(state.usual, counts, strict=True))
+    seen = replace(state, tick=state.tick + 1, usual=usual)
     if not tick.canary.requests:
         return seen
     if seen.cold_ticks:
         return replace(seen, cold_ticks=seen.cold_ticks - 1)
-    return _decided(_counted(seen, state.usual, tick))
+    return _decided(_counted(seen, counts, state.usual, tick))
 
 
-def _counted(state: JudgeState, usual: Usual, tick: Tick) -> JudgeState:
+def _counted(state: JudgeState, counts: list[Floats], usual: tuple[Floats, ...], tick: Tick) -> JudgeState:
     """Add a tick with traffic on the canary; `usual` is what was known before it."""
-    policy, evidence = state.policy, state.evidence
-    if tick.baseline.requests:
-        evidence = evidence.after(tick_bets(tick, usual, state.edges_ms, policy))
-    wealth = evidence.log_wealth()
+    bets = _bets(state.layout, counts, usual)
+    evidence = state.evidence if bets is None else state.evidence.after(bets)
+    wealth = evidence.log_means(state.layout.log_opinions)
     return replace(
         state,
         evidence=evidence,
         log_wealth=wealth,
-        best_within=np.maximum(state.best_within, wealth[1, :-BESIDES]),
-        totals=state.totals.after(tick),
-        recent=(*state.recent, tick)[-policy.guardrails.ticks :],
+        best_within=np.maximum(state.best_within, wealth[1, state.layout.answering]),
+        totals=tuple(total.after(both[0], both[1]) for total, both in zip(state.totals, counts, strict=True)),
+        recent=(*state.recent, tick)[-state.policy.guardrails.ticks :],
     )
+
+
+def _bets(layout: Layout, counts: list[Floats], usual: tuple[Floats, ...]) -> Bets | None:
+    """Return the tick as bets on all streams; None where no metric has data on both arms."""
+    has_data = [both.shape[1] > 1 and bool(both.any(axis=1).all()) for both in counts]
+    seen = [
+        metric.kind.seen(both, late)
+        for metric, both, late, there in zip(layout.metrics, counts, usual, has_data, strict=True)
+        if there
+    ]
+    if not seen:
+        return None
+    bets = together(seen).bets()
+    if all(has_data):
+        return bets
+    return on_those_with_data(bets, np.repeat(has_data, [metric.kind.streams for metric in layout.metrics]))
 
 
 def _decided(state: JudgeState) -> JudgeState:
@@ -149,58 +165,35 @@ def _decided(state: JudgeState) -> JudgeState:
     policy, latest = state.policy, state.tick - 1
     broken = guardrails.breach(state.recent, state.edges_ms, policy.guardrails)
     if broken is not None:
-        metric = 0 if broken.metric == "errors" else len(policy.latency.quantiles)
-        return replace(state, alarm=Alarm(tick=latest, metric=metric, breach=broken.reason))
-    capital = log_capital(state)
-    enough = state.totals.errors.n_canary >= policy.guardrails.minimum_requests
+        figure = 0 if broken.metric == ERRORS else len(policy.latency.quantiles)
+        return replace(state, alarm=Alarm(tick=latest, figure=figure, breach=broken.reason))
+    capital = state.log_wealth[0] + state.layout.log_capital
+    enough = state.totals[0].n_canary >= policy.guardrails.minimum_requests
     if enough and joint(capital) >= -math.log(policy.alpha):
-        return replace(state, alarm=Alarm(tick=latest, metric=int(np.argmax(capital)), breach=None))
-    if state.healthy_tick is None and not is_thin(state) and state.best_within.min() >= -math.log(policy.beta):
+        figure = int(np.argmax(figure_capital(state)))
+        return replace(state, alarm=Alarm(tick=latest, figure=figure, breach=None))
+    shown = state.best_within[state.layout.deciding].min() >= -math.log(policy.beta)
+    if state.healthy_tick is None and shown and not is_thin(state):
         return replace(state, healthy_tick=latest)
     return state
 
 
 def is_thin(state: JudgeState) -> bool:
     """Return whether an arm has served fewer requests than any answer needs."""
-    errors = state.totals.errors
+    errors = state.totals[0]
     return min(errors.n_canary, errors.n_baseline) < state.policy.minimum_requests
 
 
-def metric_capital(policy: Policy) -> Floats:
-    """Return the part of the starting capital [1 + Q] that bets on each metric."""
-    capital = _stream_capital(policy)
-    capital[1] += capital[-2]
-    capital[-3] += capital[-1]
-    return capital[:-BESIDES]
+def figure_capital(state: JudgeState) -> Floats:
+    """Return the log of the capital [F] that bets against each figure; -inf for figures that never decide."""
+    return per_figure(state.layout, state.log_wealth[0] + state.layout.log_capital)
 
 
-def log_capital(state: JudgeState) -> Floats:
-    """Return the log of the capital [1 + Q] that bets against each metric; all start with 1 together."""
-    capital = state.log_wealth[0] + np.log(_stream_capital(state.policy))
-    capital[1] = np.logaddexp(capital[1], capital[-2])
-    capital[-3] = np.logaddexp(capital[-3], capital[-1])
-    return np.asarray(capital[:-BESIDES])
+def per_figure(layout: Layout, logs: Floats) -> Floats:
+    """Return the logs [F] of sums over each figure's streams, given the logs [S] of the terms."""
+    return np.array([joint(logs[layout.figure_of == figure]) for figure in range(layout.answering.size)])
 
 
-def _stream_capital(policy: Policy) -> Floats:
-    """Return the part of the starting capital [3 + Q] of each stream.
-
-    The stream over the whole histogram belongs to the lowest quantile's metric, the one beyond the tail to the highest.
-    """
-    parts = np.array([_LOWEST_PART, *[1.0] * len(policy.latency.quantiles), _BEYOND_PART])
-    return np.concatenate(([_ERRORS_CAPITAL], (1 - _ERRORS_CAPITAL) * parts / parts.sum()))
-
-
-def _on_shares(policy: Policy) -> Floats:
-    """Return which part of each stream's capital [3 + Q] bets on shares: all but none where bad requests are common.
-
-    Where only one request in a hundred is bad a tick's share of them says nearly all there is; where every second is,
-    the share hardly moves and consistency between ticks decides.
-    """
-    ranks = np.minimum(policy.latency.quantiles, _MOST_ON_SHARES)
-    return np.concatenate(([_MOST_ON_SHARES], ranks, [_BODY_ON_SHARES, _MOST_ON_SHARES]))
-
-
-def joint(log_capital: Floats) -> float:
-    """Return the log of the whole capital."""
-    return float(np.logaddexp.reduce(log_capital))
+def joint(logs: Floats) -> float:
+    """Return the log of the sum of what these are the logs of."""
+    return float(np.logaddexp.reduce(logs))

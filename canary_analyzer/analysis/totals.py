@@ -1,13 +1,13 @@
 """Sums over the ticks that counted, from which effects and their intervals are read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from canary_analyzer.analysis.histogram import quantiles
 from canary_analyzer.analysis.intervals import CONFIDENCE, share_bounds
-from canary_analyzer.analysis.types import Floats, Tick
+from canary_analyzer.analysis.types import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,31 +73,6 @@ class Matched:
         scale = float(self.canary.sum()) / self.variance_weight if self.variance_weight else 0.0
         counts = np.stack((self.canary, self.baseline * scale))
         return counts, counts.sum(axis=1)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Totals:
-    """Errors (good, bad) and latency of both arms over the ticks that counted."""
-
-    errors: Matched
-    latency: Matched
-
-    @classmethod
-    def none(cls, buckets: int) -> Self:
-        """Return the sums before any tick."""
-        return cls(errors=Matched.none(2), latency=Matched.none(buckets))
-
-    def after(self, tick: Tick) -> "Totals":
-        """Return the sums after one more tick."""
-        canary, baseline = tick.canary, tick.baseline
-        return replace(
-            self,
-            errors=self.errors.after(
-                np.array([canary.requests - canary.errors, canary.errors], dtype=np.float64),
-                np.array([baseline.requests - baseline.errors, baseline.errors], dtype=np.float64),
-            ),
-            latency=self.latency.after(canary.latency.astype(np.float64), baseline.latency.astype(np.float64)),
-        )
 
 
 def error_effect(matched: Matched) -> Effect:

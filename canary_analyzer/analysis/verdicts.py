@@ -5,33 +5,23 @@ import math
 import numpy as np
 
 from canary_analyzer.analysis import words
-from canary_analyzer.analysis.policy import Policy
-from canary_analyzer.analysis.sequential import (
-    JudgeState,
-    advance,
-    is_thin,
-    joint,
-    log_capital,
-    metric_capital,
-    start,
-)
-from canary_analyzer.analysis.totals import Effect, error_effect, quantile_effects
-from canary_analyzer.analysis.types import Decision, Floats, History, MetricState, MetricVerdict, Verdict
-
-
-def judge(history: History, policy: Policy) -> Verdict:
-    """Return the verdict on a whole history: the fold of `advance` over its ticks."""
-    state = start(policy, history.edges_ms, history.tick_seconds)
-    for tick in history.ticks():
-        state = advance(state, tick)
-    return verdict(state)
+from canary_analyzer.analysis.sequential import JudgeState, figure_capital, is_thin, joint, per_figure
+from canary_analyzer.analysis.streams import Ratio
+from canary_analyzer.analysis.totals import Effect, Matched, error_effect, quantile_effects
+from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
+from canary_analyzer.analysis.watched import Watched
 
 
 def verdict(state: JudgeState) -> Verdict:
     """Return what the judge thinks after the ticks seen so far."""
+    effects = [
+        effect
+        for metric, matched in zip(state.layout.metrics, state.totals, strict=True)
+        for effect in _effects(metric, matched)
+    ]
+    evidence = _evidence_against(state)
+    metrics = tuple(_figure(state, index, effect, evidence[index]) for index, effect in enumerate(effects))
     decision = _decision(state)
-    effects = _effects(state)
-    metrics = tuple(_metric(state, i, effect) for i, effect in enumerate(effects))
     return Verdict(
         decision=decision,
         metrics=metrics,
@@ -40,12 +30,24 @@ def verdict(state: JudgeState) -> Verdict:
     )
 
 
+def _effects(metric: Watched, matched: Matched) -> tuple[Effect, ...]:
+    if isinstance(metric.kind, Ratio):
+        return (error_effect(matched),)
+    return quantile_effects(matched, metric.kind.edges, metric.kind.tolerance.quantiles)
+
+
 def _decision(state: JudgeState) -> Decision:
     if state.alarm is not None:
         return Decision.ABORT
-    if is_thin(state):
+    if is_thin(state) or _blind(state):
         return Decision.INCONCLUSIVE
     return Decision.CONTINUE if state.healthy_tick is None else Decision.HEALTHY
+
+
+def _blind(state: JudgeState) -> list[str]:
+    """Return the names of critical metrics without data."""
+    pairs = zip(state.layout.metrics, state.totals, strict=True)
+    return [metric.name for metric, matched in pairs if metric.critical and not matched.requests]
 
 
 def _tick(state: JudgeState, decision: Decision) -> int:
@@ -56,74 +58,84 @@ def _tick(state: JudgeState, decision: Decision) -> int:
     return state.tick - 1
 
 
-def _effects(state: JudgeState) -> tuple[Effect, ...]:
-    totals = state.totals
-    return (
-        error_effect(totals.errors),
-        *quantile_effects(totals.latency, state.edges_ms, state.policy.latency.quantiles),
-    )
-
-
-def _metric(state: JudgeState, index: int, effect: Effect) -> MetricVerdict:
-    policy, matched = state.policy, state.totals.latency if index else state.totals.errors
+def _figure(state: JudgeState, index: int, effect: Effect, evidence_against: float) -> MetricVerdict:
+    owner = int(state.layout.owner[index])
+    metric, matched = state.layout.metrics[owner], state.totals[owner]
     requests = (matched.n_canary, matched.n_baseline)
+    name = [name for each in state.layout.metrics for name in each.figures][index]
     condition = _condition(state, index, requests)
-    name = words.metric_names(policy)[index]
-    if index:
-        rank = words.quantile_name(policy.latency.quantiles[index - 1])
-        reason = words.about_latency(rank, effect, condition, policy, requests)
+    if isinstance(metric.kind, Ratio):
+        reason = words.about_ratio(name, effect, condition, metric.kind.tolerance, requests)
     else:
-        reason = words.about_errors(effect, condition, policy, requests)
+        reason = words.about_quantile(name, effect, condition, metric.kind.tolerance.relative, requests)
     return MetricVerdict(
         name=name,
         state=condition,
         effect=effect.value,
         low=effect.low,
         high=effect.high,
-        evidence_against=_evidence_against(state)[index],
-        evidence_for=float(state.log_wealth[1, index] / -math.log(policy.beta)),
+        evidence_against=evidence_against,
+        evidence_for=float(state.log_wealth[1, state.layout.answering[index]] / -math.log(state.policy.beta)),
         n_canary=requests[0],
         n_baseline=requests[1],
-        reason=reason,
+        reason=reason if metric.decides else f"{reason} (advisory, does not decide)",
     )
 
 
 def _condition(state: JudgeState, index: int, requests: tuple[int, int]) -> MetricState:
-    if state.alarm is not None and state.alarm.metric == index:
+    if state.alarm is not None and state.alarm.figure == index:
         return MetricState.DEGRADED
     if 0 in requests:
         return MetricState.NO_DATA
+    if not state.layout.deciding[index] and _evidence_against(state)[index] >= 1:
+        return MetricState.DEGRADED
     shown = state.best_within[index] >= -math.log(state.policy.beta) and not is_thin(state)
     return MetricState.HEALTHY if shown else MetricState.UNDECIDED
 
 
 def _evidence_against(state: JudgeState) -> list[float]:
-    """Return log wealth per metric in units of what aborts by itself; the leader is credited with what all hold."""
-    capital, aborts = log_capital(state), -math.log(state.policy.alpha)
-    shares = np.log(metric_capital(state.policy))
-    evidence: Floats = (capital - shares) / (aborts - shares)
+    """Return log wealth per figure in units of what aborts by itself; the leader is credited with what all hold.
+
+    A figure that never decides is measured as if all capital were its own.
+    """
+    layout, aborts = state.layout, -math.log(state.policy.alpha)
+    starts = per_figure(layout, layout.log_capital)
+    capital = figure_capital(state)
+    evidence = np.empty(starts.size)
+    for index, start in enumerate(starts):
+        if layout.deciding[index]:
+            evidence[index] = (capital[index] - start) / (aborts - start)
+        else:
+            evidence[index] = state.log_wealth[0, layout.answering[index]] / aborts
     leader = int(np.argmax(capital))
     evidence[leader] = max(evidence[leader], joint(capital) / aborts)
     return [float(value) for value in evidence]
 
 
-def _reason(
-    state: JudgeState, decision: Decision, metrics: tuple[MetricVerdict, ...], effects: tuple[Effect, ...]
-) -> str:
-    policy = state.policy
+def _reason(state: JudgeState, decision: Decision, metrics: tuple[MetricVerdict, ...], effects: list[Effect]) -> str:
     if state.alarm is not None:
-        return state.alarm.breach or metrics[state.alarm.metric].reason
+        return state.alarm.breach or metrics[state.alarm.figure].reason
     if decision is Decision.INCONCLUSIVE:
-        errors = metrics[0]
-        return (
-            f"too few requests to judge: {errors.n_canary} of the canary and {errors.n_baseline} of the baseline "
-            f"counted, at least {policy.minimum_requests} of each are needed"
-        )
+        return _too_little(state, metrics[0])
     if decision is Decision.HEALTHY:
         return "every metric is within tolerance: " + "; ".join(metric.reason for metric in metrics)
+    return _undecided(state, metrics, effects)
+
+
+def _too_little(state: JudgeState, errors: MetricVerdict) -> str:
+    if not is_thin(state):
+        return f"no data for {', '.join(_blind(state))}, without which the policy gives no answer"
+    return (
+        f"too few requests to judge: {errors.n_canary} of the canary and {errors.n_baseline} of the baseline "
+        f"counted, at least {state.policy.minimum_requests} of each are needed"
+    )
+
+
+def _undecided(state: JudgeState, metrics: tuple[MetricVerdict, ...], effects: list[Effect]) -> str:
+    kinds = [state.layout.metrics[owner].kind for owner in state.layout.owner]
     bounds = ", ".join(
-        words.still_possible(metric.name, effect)
-        for metric, effect in zip(metrics, effects, strict=True)
+        words.still_possible(metric.name, effect, is_ratio=isinstance(kind, Ratio))
+        for metric, effect, kind in zip(metrics, effects, kinds, strict=True)
         if metric.state is not MetricState.NO_DATA
     )
     missing = [metric.name for metric in metrics if metric.state is MetricState.NO_DATA]

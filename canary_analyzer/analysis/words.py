@@ -2,7 +2,7 @@
 
 import math
 
-from canary_analyzer.analysis.policy import Policy
+from canary_analyzer.analysis.policy import ErrorTolerance
 from canary_analyzer.analysis.totals import Effect
 from canary_analyzer.analysis.types import MetricState
 
@@ -14,45 +14,42 @@ _STATES = {
 }
 
 
-def metric_names(policy: Policy) -> tuple[str, ...]:
-    """Return `errors`, `latency_p50`, ...: the order of metrics everywhere."""
-    return ("errors", *(f"latency_{quantile_name(rank)}" for rank in policy.latency.quantiles))
-
-
 def quantile_name(rank: float) -> str:
     """Return `p99` for 0.99, `p99.9` for 0.999."""
     return f"p{rank * 100:.6g}"
 
 
-def about_errors(effect: Effect, state: MetricState, policy: Policy, requests: tuple[int, int]) -> str:
-    """Return the sentence about the error rate."""
+def about_ratio(
+    name: str, effect: Effect, state: MetricState, tolerance: ErrorTolerance, requests: tuple[int, int]
+) -> str:
+    """Return the sentence about the error rate, or another ratio of bad events."""
     if state is MetricState.NO_DATA:
-        return "errors: no data, no tick had requests on both arms"
-    tolerance = policy.errors
+        return f"{name}: no data, no tick had requests on both arms"
     allowed = max(tolerance.absolute, tolerance.relative * effect.baseline)
     return (
-        f"errors {_STATES[state]}: {_percent(effect.canary)} of {requests[0]} canary requests failed, "
+        f"{name} {_STATES[state]}: {_percent(effect.canary)} of {requests[0]} canary requests failed, "
         f"{_percent(effect.baseline)} of {requests[1]} baseline requests; difference {_points(effect.value)} "
         f"(95 % interval {_points(effect.low)} to {_points(effect.high)}), tolerated {_points(allowed)}"
     )
 
 
-def about_latency(name: str, effect: Effect, state: MetricState, policy: Policy, requests: tuple[int, int]) -> str:
-    """Return the sentence about one latency quantile."""
+def about_quantile(name: str, effect: Effect, state: MetricState, relative: float, requests: tuple[int, int]) -> str:
+    """Return the sentence about one quantile of a histogram, of which `relative` more is tolerated."""
+    title = name.replace("_", " ")
     if state is MetricState.NO_DATA:
-        return f"latency {name}: no data, no tick had latencies on both arms"
+        return f"{title}: no data, no tick had values on both arms"
     return (
-        f"latency {name} {_STATES[state]}: {_milliseconds(effect.canary)} over {requests[0]} canary requests, "
+        f"{title} {_STATES[state]}: {_milliseconds(effect.canary)} over {requests[0]} canary requests, "
         f"{_milliseconds(effect.baseline)} over {requests[1]} baseline requests; {_times(effect.value)} as slow "
         f"(95 % interval {_times(effect.low)} {_up_to(effect.high)}), "
-        f"tolerated {_times(1 + policy.latency.relative)}"
+        f"tolerated {_times(1 + relative)}"
     )
 
 
-def still_possible(name: str, effect: Effect) -> str:
-    """Return how bad a metric could still be."""
-    if name == "errors":
-        return f"errors at most {_points(effect.high)} above the baseline"
+def still_possible(name: str, effect: Effect, *, is_ratio: bool) -> str:
+    """Return how bad a figure could still be."""
+    if is_ratio:
+        return f"{name} at most {_points(effect.high)} above the baseline"
     if math.isinf(effect.high):
         return f"{name.replace('_', ' ')} not bounded yet"
     return f"{name.replace('_', ' ')} at most {_times(effect.high)} the baseline's"

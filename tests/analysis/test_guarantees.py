@@ -10,19 +10,14 @@ from canary_analyzer.analysis import (
     Policy,
     advance,
     betting,
-    consistency,
     judge,
     start,
     verdict,
 )
+from canary_analyzer.analysis.evidence import Evidence
+from canary_analyzer.analysis.streams import BETTORS, Bets
 
 ALPHA = 0.05
-RUNS = 4000
-
-
-def crossings(log_wealth):
-    """Return in how many runs [T, R] the wealth ever reached 1 / ALPHA."""
-    return int((np.max(log_wealth, axis=0) >= -np.log(ALPHA)).sum())
 
 
 def seldom(count, runs, chance):
@@ -30,39 +25,74 @@ def seldom(count, runs, chance):
     return count <= binom.ppf(0.999, runs, chance)
 
 
-@pytest.mark.parametrize("correlated", [False, True], ids=["independent", "bursts on either arm"])
-def test_bets_on_shares_of_a_canary_at_its_tolerance_cross_seldom(correlated):
-    rng, ratio, log_wealth, path = np.random.default_rng(1), 1.5, np.zeros((RUNS, betting.EFFECTS.size)), []
-    for weight in np.repeat([0.05, 0.1, 0.3, 0.5], 15):
-        limit = np.full(RUNS, weight * ratio / (weight * ratio + 1 - weight))
-        bad = rng.poisson(np.full(RUNS, 3.0))
-        canary = np.where(rng.random(RUNS) < limit, bad, 0) if correlated else rng.binomial(bad, limit)
-        payoff = betting.share_payoff(canary, bad - canary, limit)
-        log_wealth += np.log1p(betting.stakes(limit, np.full(RUNS, 3.0)) * payoff[:, None])
-        path.append(np.logaddexp.reduce(log_wealth + betting.LOG_CAPITAL_AGAINST, axis=-1))
-    assert seldom(crossings(path), RUNS, ALPHA)
+TOLERABLE = {
+    "rare": (0.003, 0.0045, 0.0),
+    "common": (0.3, 0.45, 0.0),
+    "rare, by an absolute tolerance": (0.001, 0.003, 0.002),
+    "none on the baseline": (0.0, 0.002, 0.002),
+}
 
 
-@pytest.mark.parametrize("scale", [0.2, 1.0, 50.0])
-@pytest.mark.parametrize("heavy", [False, True], ids=["normal", "heavy tails"])
-def test_bets_on_consistency_cross_seldom_whatever_the_scale(scale, heavy):
-    rng = np.random.default_rng(2)
-    noise = rng.standard_t(3, (60, RUNS)) if heavy else rng.standard_normal((60, RUNS))
-    sums, squares = np.cumsum(scale * noise, axis=0), np.cumsum((scale * noise) ** 2, axis=0)
-    path = [
-        np.logaddexp.reduce(
-            consistency.log_ratios(np.full(RUNS, t + 1.0), sums[t], squares[t]) + consistency.LOG_CAPITAL, axis=-1
+@pytest.mark.parametrize(("baseline", "canary", "absolute"), TOLERABLE.values(), ids=TOLERABLE.keys())
+@pytest.mark.parametrize("weight", [0.05, 0.5])
+def test_who_counts_bad_requests_of_a_canary_at_its_tolerance_gains_nothing_on_average(
+    baseline, canary, absolute, weight
+):
+    rng, n, runs = np.random.default_rng(1), np.array([1000 * weight, 1000 * (1 - weight)]), 200_000
+    bad = np.stack((rng.binomial(int(n[0]), canary, runs), rng.binomial(int(n[1]), baseline, runs)))
+    ratio = 1.0 if absolute else canary / baseline
+    limit = n[0] * ratio / (n[0] * ratio + n[1])
+    for odds in (0.6, 1.2, 1.6):
+        paid = np.exp(betting.share_log_ratio(bad, limit, odds, n[1] * absolute))
+        assert paid.mean() <= 1 + 4 * paid.std() / np.sqrt(runs)
+
+
+def test_who_averages_gains_nothing_on_average_from_a_canary_within_tolerance():
+    excess, runs = np.random.default_rng(2).standard_normal(200_000), 200_000
+    for expected in (0.1, 0.7, 2.0):
+        paid = np.exp(betting.excess_log_ratio(excess, expected))
+        assert paid.mean() <= 1 + 4 * paid.std() / np.sqrt(runs)
+
+
+def paths(log_ratios, surprise, excess):
+    """Return the log wealth [T] of one bettor on one stream, tick by tick, from what ticks [T] offer."""
+    evidence, path = Evidence.none(1), []
+    opinions = np.log(np.full((1, BETTORS), 1 / BETTORS))
+    for log_ratio, far, z in zip(log_ratios, surprise, excess, strict=True):
+        shape = np.ones((2, 1, BETTORS))
+        evidence = evidence.after(
+            Bets(log_ratios=log_ratio * shape, surprise=far * shape, excess=np.array([z]), steady=np.array([True]))
         )
-        for t in range(1, 60, 2)
-    ]
-    assert seldom(crossings(path), RUNS, ALPHA)
+        path.append(evidence.log_means(opinions)[0, 0])
+    return np.array(path)
 
 
-@pytest.mark.parametrize(("known", "allowance"), [(0, 0.3), (1, 0.3), (3, 20.0), (2, 59.0), (2, 61.0), (40, 1e6)])
-def test_the_absolute_allowance_is_a_fair_addition_of_poisson_bad_requests(known, allowance):
-    draws = np.random.default_rng(3).poisson(allowance, 200_000)
-    shares = np.where(known + draws > 0, known / np.maximum(known + draws, 1) - 0.2, 0.0)
-    assert betting.excess_payoff(known, 0, allowance, 0.2) == pytest.approx(shares.mean(), rel=0.01, abs=1e-3)
+NOISE = {
+    "independent": lambda rng, ticks: rng.standard_normal(ticks),
+    "of twice the variance": lambda rng, ticks: 1.4 * rng.standard_normal(ticks),
+    "bursts of three ticks": lambda rng, ticks: (
+        rng.standard_normal(ticks) + 20 * np.convolve(rng.random(ticks) < 0.008, np.ones(3))[:ticks]
+    ),
+}
+
+
+@pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE.keys())
+@pytest.mark.parametrize("expected", [0.3, 1.0])
+def test_wealth_seldom_reaches_the_alarm_whatever_the_ticks_differ_by(noise, expected):
+    rng, runs, alarms = np.random.default_rng(3), 250, 0
+    for _ in range(runs):
+        excess = noise(rng, 60)
+        path = paths(betting.excess_log_ratio(excess, expected), excess - expected, excess)
+        alarms += path.max() >= -np.log(ALPHA)
+    assert seldom(alarms, runs, ALPHA)
+
+
+def test_plain_likelihood_ratios_would_fail_that_test():
+    rng, runs, alarms = np.random.default_rng(3), 250, 0
+    for _ in range(runs):
+        excess = NOISE["bursts of three ticks"](rng, 60)
+        alarms += np.cumsum(betting.excess_log_ratio(excess, 1.0)).max() >= -np.log(ALPHA)
+    assert not seldom(alarms, runs, ALPHA)
 
 
 SCENARIOS = {

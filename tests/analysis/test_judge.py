@@ -54,7 +54,8 @@ DECISIONS = {
     "good for long": (history(ticks=400, baseline=(900, 0)), Policy(), Decision.HEALTHY),
     "errors": (history(canary=(100, 5)), Policy(), Decision.ABORT),
     "errors where the baseline has none": (history(canary=(100, 5), baseline=(900, 0)), Policy(), Decision.ABORT),
-    "errors on both arms": (history(canary=(100, 30), baseline=(900, 270)), Policy(), Decision.CONTINUE),
+    "errors on both arms": (history(ticks=5, canary=(100, 30), baseline=(900, 270)), Policy(), Decision.CONTINUE),
+    "errors on both arms for long": (history(canary=(100, 30), baseline=(900, 270)), Policy(), Decision.HEALTHY),
     "errors within a wide tolerance": (
         history(canary=(100, 5)),
         Policy(errors=ErrorTolerance(absolute=0.1)),

@@ -1,0 +1,127 @@
+"""What a policy watches: errors, latency, and the user's own metrics; which streams each has, and what they may spend.
+
+A metric is judged by streams (`streams`) and reported by figures: an error rate is one, a histogram has one per
+quantile. All streams of all metrics that decide bet with parts of one capital, so that alpha is spent once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from canary_analyzer.analysis.policy import ErrorTolerance, MetricRule, Policy
+from canary_analyzer.analysis.streams import Histogram, Ratio
+from canary_analyzer.analysis.types import Floats, Tick
+from canary_analyzer.analysis.words import quantile_name
+
+ERRORS, LATENCY = "errors", "latency"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """One metric of a policy.
+
+    Args:
+        name: `errors`, `latency`, or what the user calls it.
+        kind: Its streams, and how its counts are read.
+        share: Its weight when alpha is divided; 0: it is reported and never decides.
+        critical: Without data for it there is no answer.
+    """
+
+    name: str
+    kind: Ratio | Histogram
+    share: float = 1.0
+    critical: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether it can abort, and must be shown within tolerance for HEALTHY."""
+        return self.share > 0
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names under which it is reported: `errors`, or `latency_p50`, `latency_p90`, ..."""
+        if isinstance(self.kind, Ratio):
+            return (self.name,)
+        return tuple(f"{self.name}_{quantile_name(rank)}" for rank in self.kind.tolerance.quantiles)
+
+    def counts(self, tick: Tick) -> Floats:
+        """Return the tick's counts [2, C] of canary and baseline, (good, bad) or by bucket; zeros where it has none."""
+        own = self.name in (ERRORS, LATENCY)
+        arms = (tick.canary, tick.baseline) if own else tick.extra.get(self.name, ())
+        if isinstance(self.kind, Ratio):
+            both = np.array([(arm.requests - arm.errors, arm.errors) for arm in arms], dtype=np.float64)
+        else:
+            both = np.array([arm.latency for arm in arms], dtype=np.float64)
+        return both if both.shape == (2, self.kind.buckets) else np.zeros((2, self.kind.buckets))
+
+
+def watched(policy: Policy, edges_ms: Floats, extra_edges_ms: Mapping[str, Floats]) -> tuple[Watched, ...]:
+    """Return errors, latency, and the policy's own metrics, in the order in which they are reported."""
+    own = (
+        Watched(name=ERRORS, kind=Ratio(tolerance=policy.errors)),
+        Watched(name=LATENCY, kind=Histogram(tolerance=policy.latency, edges=edges_ms)),
+    )
+    return (*own, *(_users(rule, extra_edges_ms.get(rule.name, np.array([]))) for rule in policy.metrics))
+
+
+def _users(rule: MetricRule, edges: Floats) -> Watched:
+    tolerance = rule.tolerance
+    kind: Ratio | Histogram
+    if isinstance(tolerance, ErrorTolerance):
+        kind = Ratio(tolerance=tolerance)
+    else:
+        kind = Histogram(tolerance=tolerance, edges=np.asarray(edges, dtype=np.float64))
+    return Watched(name=rule.name, kind=kind, share=0.0 if rule.advisory else rule.share, critical=rule.critical)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """Where in the arrays of S streams and F figures each metric is.
+
+    Args:
+        metrics: What is watched.
+        log_opinions: [S, K] log of the part of each stream's capital that each bettor begins with.
+        log_capital: [S] log of the part of the whole capital that each stream begins with; -inf: it never decides.
+        figure_of: [S] the figure that is to blame when the stream finds something.
+        answering: [F] the stream that can show the figure to be within tolerance.
+        deciding: [F] whether that must be shown for HEALTHY.
+        owner: [F] the metric that the figure belongs to.
+    """
+
+    metrics: tuple[Watched, ...]
+    log_opinions: Floats
+    log_capital: Floats
+    figure_of: NDArray[np.intp]
+    answering: NDArray[np.intp]
+    deciding: NDArray[np.bool_]
+    owner: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, metrics: tuple[Watched, ...]) -> Self:
+        """Return the layout in which the metrics' streams and figures follow one another."""
+        shares = np.array([metric.share for metric in metrics])
+        counts = [len(metric.figures) for metric in metrics]
+        starts = np.cumsum([0, *(metric.kind.streams for metric in metrics)])
+        figure_of, first = [], 0
+        for count, metric in zip(counts, metrics, strict=True):
+            beside = (first, first + count - 1)[: metric.kind.streams - count]
+            figure_of += [*range(first, first + count), *beside]
+            first += count
+        with np.errstate(divide="ignore"):
+            parts = [
+                np.log(share * metric.kind.parts) for share, metric in zip(shares / shares.sum(), metrics, strict=True)
+            ]
+        return cls(
+            metrics=metrics,
+            log_opinions=np.log(np.concatenate([metric.kind.opinions for metric in metrics])),
+            log_capital=np.concatenate(parts),
+            figure_of=np.array(figure_of),
+            answering=np.concatenate(
+                [start + np.arange(count) for start, count in zip(starts[:-1], counts, strict=True)]
+            ),
+            deciding=np.repeat(shares > 0, counts),
+            owner=np.repeat(np.arange(len(metrics)), counts),
+        )
