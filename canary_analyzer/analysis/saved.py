@@ -9,9 +9,10 @@
  "extra": {"cart": {"edges_ms": null, "canary": {...}, "baseline": {...}}}}   metrics of the user's own; optional
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,10 +27,10 @@ FORMAT = "canary-analyzer history 1"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Past:
-    """A history, and when its first tick began: unix seconds, None where nobody knows."""
+    """A history, and when each tick began: unix seconds [T], None where nobody knows."""
 
     history: History
-    since: float | None = None
+    times: tuple[float, ...] | None = None
 
 
 def written(past: Past) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def written(past: Past) -> dict[str, Any]:
     history = past.history
     document = {
         "format": FORMAT,
-        "since": past.since,
+        "times": None if past.times is None else list(past.times),
         "tick_seconds": history.tick_seconds,
         "edges_ms": history.edges_ms.tolist(),
         "canary": _written_arm(history.canary),
@@ -57,9 +58,7 @@ def read(document: object) -> Past:
         raise ValueError(f'saved history is not usable:\n- format: give a JSON object with "format": "{FORMAT}"')
     wrong: list[str] = []
     seconds: Any = document.get("tick_seconds")
-    since, edges = document.get("since"), document.get("edges_ms")
-    if since is not None and not is_number(since):
-        wrong.append(f"since: value {since!r}: give unix seconds, or null")
+    times, edges = document.get("times"), document.get("edges_ms")
     canary, baseline = (_arm(document.get(name), f"{name}.", wrong) for name in ("canary", "baseline"))
     extra = _extra(document.get("extra") or {}, wrong)
     if canary is None or baseline is None:
@@ -73,9 +72,20 @@ def read(document: object) -> Past:
             "",
             wrong,
         )
+    if times is not None:
+        wrong += _time_mistakes(times, history)
     refuse_all("saved history", wrong)
     assert history is not None  # else something was wrong
-    return Past(history=history, since=since)
+    return Past(history=history, times=None if times is None else tuple(times))
+
+
+def _time_mistakes(times: Any, history: History | None) -> Iterator[str]:
+    if not isinstance(times, Sequence) or not all(is_number(time) for time in times):
+        yield f"times: value {times!r}: list unix seconds, or give null"
+    elif any(later <= earlier for earlier, later in pairwise(times)):
+        yield "times: not ascending: give the time at which each tick began, in order"
+    elif history is not None and len(times) != history.canary.requests.size:
+        yield f"times: {len(times)} values: give one per tick, {history.canary.requests.size}"
 
 
 def _arm(given: Any, path: str, wrong: list[str]) -> ArmCounts | None:

@@ -1,7 +1,7 @@
 """What goes into a judge and what comes out: counts per tick, and a verdict."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -180,6 +180,14 @@ class History:
                     f"give the same ticks as the arms have, {self.canary.requests.size}"
                 )
 
+    def picked(self, ticks: Sequence[int]) -> "History":
+        """Return the history of some of the ticks, as if there had been no others."""
+        extra = {
+            name: replace(both, canary=_picked(both.canary, ticks), baseline=_picked(both.baseline, ticks))
+            for name, both in self.extra.items()
+        }
+        return replace(self, canary=_picked(self.canary, ticks), baseline=_picked(self.baseline, ticks), extra=extra)
+
     def ticks(self) -> Iterator[Tick]:
         """Yield the ticks in order."""
         for t in range(self.canary.requests.size):
@@ -215,6 +223,11 @@ def edge_mistakes(edges_ms: Floats) -> Iterator[str]:
         yield "edges_ms: value not finite or not above 0: list only finite upper edges; the bucket +Inf is implied"
     elif np.any(np.diff(edges) <= 0):
         yield f"edges_ms: value {edges.tolist()!r}: list the edges in ascending order, each once"
+
+
+def _picked(arm: ArmCounts, ticks: Sequence[int]) -> ArmCounts:
+    rows = list(ticks)
+    return ArmCounts(requests=arm.requests[rows], errors=arm.errors[rows], latency=arm.latency[rows])
 
 
 def _row(arm: ArmCounts, t: int) -> ArmTick:
