@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from canary_analyzer import __version__
-from canary_analyzer.cli import routes, sandbox
+from canary_analyzer.cli import backtest, routes, sandbox
 from canary_analyzer.cli.calibrate import calibrate
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(routes.app, name="routes")
 app.command()(calibrate)
+app.command(help=backtest.HELP)(backtest.backtest)
 
 
 @app.command()
