@@ -122,13 +122,14 @@ def _measured(
     settings: ServiceSettings, policy: RolloutPolicy, namespace: str, deployment: str, minutes: float
 ) -> Service:
     """Return a service with the traffic, errors and latency that Prometheus saw."""
-    from canary_analyzer.metrics import MetricsUnavailable, PrometheusReader, Workload
+    from canary_analyzer.metrics import MetricsUnavailable, Workload
     from canary_analyzer.metrics.traffic import NoTrafficError, measured
+    from canary_analyzer.service import samples
 
     workload = Workload(namespace=namespace, name=deployment)
-    prometheus = PrometheusReader(settings.prometheus.url, timeout_seconds=settings.prometheus.timeout_seconds)
+    reader = samples.reader(settings.prometheus)
     try:
-        return measured(prometheus, workload, until=time(), seconds=60 * minutes, tick_seconds=policy.tick_seconds)
+        return measured(reader, workload, until=time(), seconds=60 * minutes, tick_seconds=policy.tick_seconds)
     except (MetricsUnavailable, NoTrafficError) as error:
         _fail(str(error))
 

@@ -4,6 +4,7 @@ from canary_analyzer.metrics.client import Credentials, MetricsUnavailable, Prom
 from canary_analyzer.metrics.counts import Counts, join
 from canary_analyzer.metrics.istio import Istio
 from canary_analyzer.metrics.linkerd import Linkerd
+from canary_analyzer.metrics.meshes import dialect
 from canary_analyzer.metrics.pairs import Arm, Pair, Pods, Workload
 from canary_analyzer.metrics.reader import ReaderSettings, SampleReader
 
@@ -20,5 +21,6 @@ __all__ = [
     "ReaderSettings",
     "SampleReader",
     "Workload",
+    "dialect",
     "join",
 ]

@@ -66,9 +66,11 @@ class SampleReader:
         Raises:
             MetricsUnavailable: Prometheus does not answer, or could not tell the arms of this pair apart.
         """
+        if pair in self._states:
+            return
         state = self._begin(pair, start)
         with self._lock:
-            self._states.setdefault(pair, state)
+            self._states[pair] = state
 
     def collect(self, pair: Pair, boundaries: Sequence[float]) -> Counts:
         """Return what both arms counted in each interval between `boundaries`.

@@ -3,7 +3,6 @@
 import numpy as np
 
 from canary_analyzer.analysis.scenarios import Measured, Service
-from canary_analyzer.metrics.client import PrometheusReader
 from canary_analyzer.metrics.pairs import Pair, Workload
 from canary_analyzer.metrics.reader import SampleReader
 
@@ -16,9 +15,7 @@ class NoTrafficError(ValueError):
     """Prometheus saw no request of the workload."""
 
 
-def measured(
-    prometheus: PrometheusReader, workload: Workload, *, until: float, seconds: float, tick_seconds: float
-) -> Service:
+def measured(reader: SampleReader, workload: Workload, *, until: float, seconds: float, tick_seconds: float) -> Service:
     """Return a service with the workload's traffic, error rate and latency over some time up to `until` (unix seconds).
 
     Raises:
@@ -28,7 +25,7 @@ def measured(
     pair = Pair(baseline=workload, canary=Workload(namespace=workload.namespace, name=_NOBODY))
     last = until - until % _INTERVAL_SECONDS
     grid = [last - seconds + i * _INTERVAL_SECONDS for i in range(int(seconds // _INTERVAL_SECONDS) + 1)]
-    counts = SampleReader(prometheus).collect(pair, grid)
+    counts = reader.collect(pair, grid)
     arm = counts.baseline
     requests, slow = int(arm.requests.sum()), arm.latency.sum(axis=0).astype(np.float64)
     if not requests or not slow.any():

@@ -3,14 +3,15 @@
 `Progress` is a cache, not the truth: after a restart it is made again from the run's record and Prometheus.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
 
 import numpy as np
 
 from canary_analyzer import analysis
 from canary_analyzer.analysis import JudgeState, Tick, Verdict
+from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.view import Evidence, Share
 
@@ -22,6 +23,14 @@ class Counted:
     since: float
     until: float
     tick: Tick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges:
+    """Upper edges of the buckets that are counted in, in milliseconds: of latency, and of users' histograms by name."""
+
+    latency: tuple[float, ...] = ()
+    extra: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +59,8 @@ class Progress:
     until: float
     """The last boundary of the tick grid that was read."""
     judge: JudgeState | None = None
-    edges_ms: tuple[float, ...] = ()
-    """Upper edges of the latency buckets that the judge counts in."""
+    edges: Edges = field(default_factory=Edges)
+    """What the judge counts in."""
     unavailable: str = ""
     """Why the last attempt to read failed; empty where it did not."""
     newest: Counted | None = None
@@ -89,14 +98,14 @@ def _grid(at: float, tick: float) -> float:
     return floor(at / tick) * tick
 
 
-def absorb(progress: Progress, run: Run, counted: Sequence[Counted], edges_ms: tuple[float, ...]) -> Progress:
+def absorb(progress: Progress, run: Run, counted: Sequence[Counted], edges: Edges) -> Progress:
     """Return the progress after some more intervals; only those inside the run's windows are judged."""
     for interval in counted:
-        progress = _absorb_one(progress, run, interval, edges_ms)
+        progress = _absorb_one(progress, run, interval, edges)
     return progress
 
 
-def _absorb_one(progress: Progress, run: Run, interval: Counted, edges_ms: tuple[float, ...]) -> Progress:
+def _absorb_one(progress: Progress, run: Run, interval: Counted, edges: Edges) -> Progress:
     tick = interval.tick
     moved = replace(progress, until=interval.until, unavailable="")
     if tick.canary.requests + tick.baseline.requests > 0:
@@ -107,15 +116,20 @@ def _absorb_one(progress: Progress, run: Run, interval: Counted, edges_ms: tuple
     carried = progress.step_requests if progress.step_since == window.since else 0
     judge = progress.judge
     if judge is None:
-        judge = analysis.start(run.policy.analysis, np.array(edges_ms), run.policy.tick_seconds)
+        judge = _start(run.policy, edges)
     return replace(
         moved,
         judge=analysis.advance(judge, tick),
-        edges_ms=edges_ms,
+        edges=edges,
         step_since=window.since,
         step_requests=carried + tick.canary.requests,
         totals=progress.totals.plus(tick),
     )
+
+
+def _start(policy: RolloutPolicy, edges: Edges) -> JudgeState:
+    extra = {name: np.array(each) for name, each in edges.extra.items()}
+    return analysis.start(policy.judgement, np.array(edges.latency), policy.tick_seconds, extra)
 
 
 def _inside(interval: Counted, since: float, until: float | None) -> bool:

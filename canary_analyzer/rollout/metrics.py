@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -21,6 +22,16 @@ def _a_template(text: str) -> str:
 
 Selector = Annotated[str, AfterValidator(_a_template)]
 """A selector of series as `rollout.templates` reads it."""
+
+
+def _a_workload(text: str) -> str:
+    if not re.fullmatch(r"([a-z0-9][a-z0-9.-]*/)?[a-z0-9][a-z0-9.-]*", text):
+        raise ValueError("give the name of a workload, or namespace/name, such as istio-system/istio-ingressgateway")
+    return text
+
+
+Source = Annotated[str, AfterValidator(_a_workload)]
+"""A calling workload, as `name` or `namespace/name`."""
 
 
 class MetricQuery(Settings):

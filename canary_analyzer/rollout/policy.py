@@ -1,6 +1,7 @@
 """What a user may tune: the ramp, the judgement and the waits, with the built-in profiles."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError, model_validator
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.judgement import Analysis
+from canary_analyzer.rollout.metrics import MetricQuery, Source
 from canary_analyzer.rollout.options import Baseline, BlueGreen, Sizing, StickySessions, Webhooks
 from canary_analyzer.rollout.steps import KINDS, AnyStep, GateStep, RampStep, Step, seconds_of
 
@@ -36,6 +38,10 @@ class RolloutPolicy(Settings):
     )
     """The ramp of the strategy canary. Half is enough: more would only take the baseline's requests away."""
     analysis: Analysis = Policy()
+    metrics: tuple[MetricQuery, ...] = ()
+    """Metrics of the user's own, judged beside errors and latency."""
+    sources: tuple[Source, ...] = ()
+    """Workloads whose requests count, such as the gateway's where only it is routed; none means every caller's."""
     on_inconclusive: OnInconclusive = OnInconclusive.PROMOTE
     approve_before_promotion: bool = False
     """Wait for the annotation `approve: "<run>"` when the ramp has passed."""
@@ -60,6 +66,11 @@ class RolloutPolicy(Settings):
         return self
 
     @property
+    def judgement(self) -> Policy:
+        """What the judge is told: `analysis`, with the rules of the user's own metrics."""
+        return replace(self.analysis, metrics=tuple(metric.rule() for metric in self.metrics))
+
+    @property
     def webhook_names(self) -> frozenset[str]:
         """All webhooks that the policy names."""
         steps = (*self.steps, *self.blue_green.preview)
@@ -77,6 +88,9 @@ def _mistakes_of_ramp(steps: Sequence[RampStep]) -> Iterator[str]:
 
 
 def _contradictions(policy: RolloutPolicy) -> Iterator[str]:
+    names = [metric.name for metric in policy.metrics]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"metrics: name {name!r} occurs {names.count(name)} times: give each metric a name of its own"
     least = sum(seconds_of(step) for step in policy.steps)
     if least >= policy.deadline_seconds:
         yield f"deadline_seconds = {policy.deadline_seconds:g}: the steps alone take {least:g} s; give more"

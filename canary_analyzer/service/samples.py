@@ -2,9 +2,34 @@
 
 from itertools import pairwise
 
-from canary_analyzer.metrics import Counts, MetricsUnavailable, Pair, SampleReader, Workload
-from canary_analyzer.rollout.evidence import Counted, Progress, absorb, boundaries, fresh
+from canary_analyzer.metrics import (
+    Counts,
+    Credentials,
+    MetricsUnavailable,
+    Pair,
+    PrometheusReader,
+    ReaderSettings,
+    SampleReader,
+    Workload,
+    dialect,
+)
+from canary_analyzer.rollout.evidence import Counted, Edges, Progress, absorb, boundaries, fresh
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.service.settings import PrometheusSettings
+
+
+def reader(given: PrometheusSettings) -> SampleReader:
+    """Return the reader that all runs share, as it is configured."""
+    credentials = Credentials(
+        username=given.username,
+        password_file=given.password_file,
+        token_file=given.token_file,
+        ca_file=given.ca_file,
+        headers=given.headers,
+    )
+    prometheus = PrometheusReader(given.url, timeout_seconds=given.timeout_seconds, credentials=credentials)
+    mesh = dialect(given.dialect, given.reporter)
+    return SampleReader(prometheus, ReaderSettings(dialect=mesh, staleness=given.staleness_seconds))
 
 
 def pair(run: Run) -> Pair:
@@ -14,6 +39,8 @@ def pair(run: Run) -> Pair:
         canary=Workload(namespace=run.namespace, name=run.canary),
         baseline_service=run.service,
         canary_service=run.canary_service,
+        sources=frozenset(run.policy.sources),
+        metrics=run.policy.metrics,
     )
 
 
@@ -26,19 +53,32 @@ def read(reader: SampleReader, run: Run, progress: Progress, now: float) -> Prog
         progress: how far they have been read; what failed is read again at the next call.
         now: seconds since the epoch.
     """
-    grid = boundaries(progress, run, now)
-    if len(grid) < 2:
-        return progress
     try:
-        counts = reader.collect(pair(run), grid)
-        if progress.judge is not None and tuple(counts.edges_ms) != progress.edges_ms:
-            # The proxies' histogram changed: what was counted in other buckets cannot be continued.
-            progress = fresh(run)
-            grid = boundaries(progress, run, now)
-            counts = reader.collect(pair(run), grid)
+        return _read(reader, run, progress, now)
     except MetricsUnavailable as error:
         return progress.without_metrics(error.reason)
-    return absorb(progress, run, _counted(counts, grid), tuple(counts.edges_ms))
+
+
+def _read(reader: SampleReader, run: Run, progress: Progress, now: float) -> Progress:
+    grid = boundaries(progress, run, now)
+    if len(grid) < 2:
+        reader.follow(pair(run), progress.until)
+        return progress
+    counts = reader.collect(pair(run), grid)
+    if progress.judge is not None and _edges(counts) != progress.edges:
+        # A histogram changed, or was first seen: what was counted in other buckets cannot be continued.
+        progress = fresh(run)
+        grid = boundaries(progress, run, now)
+        counts = reader.collect(pair(run), grid)
+    return absorb(progress, run, _counted(counts, grid), _edges(counts))
+
+
+def _edges(counts: Counts) -> Edges:
+    extra = {name: one.edges_ms for name, one in counts.extra.items() if one.edges_ms is not None}
+    return Edges(
+        latency=tuple(map(float, counts.edges_ms)),
+        extra={name: tuple(map(float, each)) for name, each in extra.items()},
+    )
 
 
 def _counted(counts: Counts, grid: tuple[float, ...]) -> list[Counted]:

@@ -12,8 +12,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.client import Cluster
-from canary_analyzer.metrics import PrometheusReader, ReaderSettings, SampleReader
-from canary_analyzer.service import http, logs
+from canary_analyzer.service import http, logs, samples
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.settings import ServiceSettings
@@ -33,7 +32,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
         ClusterError: the kubeconfig cannot be used.
     """
     logs.configure()
-    ports = Ports(cluster=Cluster.connect(kubeconfig), reader=_reader(settings), clock=time.time)
+    ports = Ports(cluster=Cluster.connect(kubeconfig), reader=samples.reader(settings.prometheus), clock=time.time)
     registry = CollectorRegistry()
     workers = ThreadPoolExecutor(settings.workers)
     scheduler = BackgroundScheduler(
@@ -57,11 +56,6 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     scheduler.shutdown(wait=False)
     workers.shutdown(wait=True)
     server.shutdown()
-
-
-def _reader(settings: ServiceSettings) -> SampleReader:
-    prometheus = PrometheusReader(settings.prometheus.url, timeout_seconds=settings.prometheus.timeout_seconds)
-    return SampleReader(prometheus, ReaderSettings(staleness=settings.prometheus.staleness_seconds))
 
 
 def _on_signal() -> threading.Event:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, merged, mistakes
@@ -26,6 +27,34 @@ class PrometheusSettings(Settings):
     timeout_seconds: Seconds = 10.0
     staleness_seconds: Seconds = 15.0
     """A newest sample older than this, than three ticks and than 2.5 scrape intervals as seen, counts as no metrics."""
+    dialect: Literal["istio", "linkerd"] = "istio"
+    """Whose names the metrics have."""
+    reporter: Literal["source", "destination", "waypoint"] = "source"
+    """Who counts: the callers' proxies, those of the called, or, in Istio's ambient mode, waypoints."""
+    username: str | None = None
+    password_file: Path | None = None
+    """For basic auth; files are read again for each query, since passwords and tokens are replaced now and then."""
+    token_file: Path | None = None
+    """For bearer auth."""
+    ca_file: Path | None = None
+    """Certificates that the server's may be signed by; the system's, where none is given."""
+    headers: Mapping[str, str] = {}
+    """Sent with every query, for instance X-Scope-OrgID; not for secrets."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        wrong = []
+        if "@" in urlsplit(self.url).netloc:
+            wrong.append("url: it holds credentials, which would be logged; use username and password_file")
+        if self.dialect == "linkerd" and self.reporter == "waypoint":
+            wrong.append("reporter = waypoint: only Istio has waypoints; use source or destination")
+        if (self.username is None) != (self.password_file is None):
+            wrong.append("username, password_file: basic auth needs both; give the other one too")
+        if self.password_file and self.token_file:
+            wrong.append("password_file, token_file: only one of them can be sent; remove the other")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
 
 
 class HttpSettings(Settings):

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from canary_analyzer.analysis import ArmTick, Decision, Tick
-from canary_analyzer.rollout.evidence import Counted, absorb, boundaries, evidence, fresh
+from canary_analyzer.rollout.evidence import Counted, Edges, absorb, boundaries, evidence, fresh
 from canary_analyzer.rollout.run import Window
 from canary_analyzer.rollout.view import Share
 
-EDGES = (10.0, 100.0)
+EDGES = Edges(latency=(10.0, 100.0))
 
 
 def arm(requests, errors=0):

@@ -1,10 +1,10 @@
 """Metrics that users add to a policy."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance
-from canary_analyzer.rollout.metrics import MetricQuery
+from canary_analyzer.rollout.metrics import MetricQuery, Source
 
 TOTAL, BAD, TIME = (f'{name}{{app="{{{{workload}}}}"}}' for name in ("carts_total", "bad_total", "cart_seconds_bucket"))
 
@@ -60,3 +60,14 @@ def test_what_is_no_metric_is_refused_with_the_reason(given, reason):
 def test_a_metric_survives_being_written_down():
     metric = MetricQuery(name="carts", histogram=TIME)
     assert MetricQuery.model_validate(metric.model_dump(mode="json")) == metric
+
+
+@pytest.mark.parametrize("source", ["istio-ingressgateway", "istio-system/istio-ingressgateway", "a.b-c"])
+def test_a_source_is_a_workload(source):
+    assert TypeAdapter(Source).validate_python(source) == source
+
+
+@pytest.mark.parametrize("source", ["", "a/b/c", "/a", "a|b", 'x"}', ".*", "Web", "a b"])
+def test_what_is_no_workload_is_refused(source):
+    with pytest.raises(ValidationError, match="give the name of a workload"):
+        TypeAdapter(Source).validate_python(source)

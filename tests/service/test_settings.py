@@ -57,3 +57,24 @@ def test_a_missing_file_is_refused_with_its_name(tmp_path):
     with pytest.raises(Misconfigured, match=r"none\.yaml.*cannot be read|cannot be read") as error:
         load(tmp_path / "none.yaml")
     assert "none.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        pytest.param("url: 'http://anna:secret@prom'", "use username and password_file", id="a password in the URL"),
+        pytest.param(
+            "{dialect: linkerd, reporter: waypoint}", "only Istio has waypoints", id="no waypoints in Linkerd"
+        ),
+        pytest.param("username: anna", "basic auth needs both", id="no password"),
+        pytest.param(
+            "{username: a, password_file: /p, token_file: /t}", "only one of them can be sent", id="two credentials"
+        ),
+        pytest.param("dialect: consul", "prometheus.dialect = 'consul'", id="an unknown mesh"),
+    ],
+)
+def test_a_prometheus_that_cannot_be_asked_so_is_refused(config, given, reason):
+    with pytest.raises(Misconfigured) as error:
+        load(config(f"prometheus: {given if given.startswith('{') else '{' + given + '}'}"))
+    assert reason in str(error.value)
+    assert "secret" not in str(error.value)
