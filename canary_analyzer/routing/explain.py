@@ -8,7 +8,7 @@ from canary_analyzer.routing import gateway_selection, selection
 from canary_analyzer.routing.dialect import Api
 from canary_analyzer.routing.documents import Document, Problem, Target, title
 from canary_analyzer.routing.http_route import HTTP_ROUTE
-from canary_analyzer.routing.obstacles import unreached
+from canary_analyzer.routing.obstacles import others_of_stable, unreached
 from canary_analyzer.routing.routes import Reading, entries
 from canary_analyzer.routing.steps import with_traffic
 from canary_analyzer.routing.traffic import Traffic
@@ -75,8 +75,11 @@ def _explained(document: Document, documents: Sequence[Document], target: Target
 def _missed(explanation: Explanation, target: Target) -> Explanation:
     """The near misses of a document, where no document reaches stable."""
     document = explanation.document
-    near = [] if _known(document) is HTTP_ROUTE else list(selection.near_misses(document, target))
-    problems = near or unreached(target, f"entry of {title(document, target.namespace)}")
+    api = _known(document)
+    near = list(
+        selection.near_misses(document, target) if api is VIRTUAL_SERVICE else others_of_stable(document, target, api)
+    )
+    problems = near or unreached(target, title(document, target.namespace), f"spec.{api.entries_at}")
     return Explanation(document=document, outcome=Outcome.REFUSED, problems=tuple(problems))
 
 

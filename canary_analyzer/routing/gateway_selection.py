@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, namespace_of, title
 from canary_analyzer.routing.http_route import HTTP_ROUTE, LARGEST_LIST, LARGEST_WEIGHT
-from canary_analyzer.routing.obstacles import obstacles, too_little, unreached
+from canary_analyzer.routing.obstacles import obstacles, others_of_stable, too_little, unreached
 from canary_analyzer.routing.routes import Reading, entries
 from canary_analyzer.routing.step_obstacles import step_obstacles
 from canary_analyzer.routing.steps import with_traffic
@@ -28,7 +28,8 @@ def select(documents: Sequence[Document], target: Target, wanted: Sequence[Traff
     routes = [document for document in documents if document.get("kind") != "ReferenceGrant"]
     chosen = [each for each in routes if any(Reading.of(each, target, HTTP_ROUTE).governed(each))]
     if not chosen:
-        raise Unroutable(unreached(target, "rule of an HTTPRoute"))
+        near = [problem for each in routes for problem in others_of_stable(each, target, HTTP_ROUTE)]
+        raise Unroutable(near or unreached(target, "HTTPRoutes"))
     if problems := problems_of(chosen, documents, target, wanted):
         raise Unroutable(problems)
     return tuple(chosen)

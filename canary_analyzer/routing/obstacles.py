@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from canary_analyzer.routing.dialect import Api
 from canary_analyzer.routing.documents import Document, Problem, Target, title
-from canary_analyzer.routing.routes import Entry, Reading, Role, entries, share_of
+from canary_analyzer.routing.routes import Entry, Reading, Role, entries, items_of, share_of
 from canary_analyzer.routing.traffic import Traffic
 
 
@@ -39,19 +39,43 @@ def fault(name: str, path: str) -> Problem:
     )
 
 
-def unreached(target: Target, what: str) -> list[Problem]:
+def unreached(target: Target, what: str, path: str = "") -> list[Problem]:
     """No route has stable as a destination."""
     return [
         Problem(
-            object=f"Service {target.namespace}/{target.stable}",
-            path="",
-            reason=f"no {what} has it as a destination",
+            object=what,
+            path=path,
+            reason=f"no entry has the Service {target.namespace}/{target.stable} as a destination",
             remedy=(
                 f"Make {target.stable} the destination of a route: by this name in namespace {target.namespace}, "
                 f"with its namespace in any other"
             ),
         )
     ]
+
+
+def others_of_stable(document: Document, target: Target, api: Api) -> Iterator[Problem]:
+    """Destinations on the stable host in entries where weights are not to move, and why not."""
+    name, reading = title(document, target.namespace), Reading.of(document, target, api)
+    for i, entry in enumerate(entries(document, api.entries_at)):
+        for j, item in enumerate(items_of(entry, api)):
+            path = f"spec.{api.entries_at}[{i}].{api.items_at}[{j}]"
+            if reading.is_on_stable_host(item) and reading.role(item) is Role.STABLE:
+                yield Problem(
+                    object=name,
+                    path=path,
+                    reason=f"beside it there is no destination for {target.canary}, the canary that you brought",
+                    remedy="Add one with weight 0, and write stable's weight 100",
+                )
+            elif reading.is_on_stable_host(item) and reading.role(item) is Role.FOREIGN:
+                address = api.address(item, reading.namespace)
+                subset = f"subset {address.subset}" if address and address.subset else "a destination without a subset"
+                yield Problem(
+                    object=name,
+                    path=f"{path}.destination.subset",
+                    reason=f"{subset} of {target.stable} is not known to be stable's pods, and no other's",
+                    remedy="Route to a subset whose labels, in a DestinationRule for this host, only its pods have",
+                )
 
 
 def too_little(

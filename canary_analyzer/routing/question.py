@@ -63,7 +63,7 @@ def answer(documents: Sequence[Document], question: Question) -> Answer:
         canary=question.canary or (service if question.canary_subset else f"{service}-canary"),
         canary_subset=question.canary_subset,
     )
-    target = replace(target, brought=_has_both(question, target, uses))
+    target = replace(target, brought=_is_routed(question, target, uses))
     return _with_subsets(question, target, around, [use for use in uses if use.service.name == service])
 
 
@@ -101,10 +101,20 @@ def _is_canary(use: _Use, target: Target) -> bool:
     return (use.service.name, use.subset) == (target.canary, target.canary_subset)
 
 
-def _has_both(question: Question, target: Target, uses: Sequence[_Use]) -> bool:
-    """Whether the canary asked about is in the routes already: then it is the user's own."""
-    asked = question.canary is not None or question.canary_subset is not None
-    return asked and any(_is_canary(use, target) for use in uses)
+def _is_routed(question: Question, target: Target, uses: Sequence[_Use]) -> bool:
+    """Whether the canary is in the routes already: then it is the user's own, who has to say that he means it."""
+    routed = [use for use in uses if _is_canary(use, target)]
+    if routed and question.canary is None and question.canary_subset is None:
+        raise Unroutable(
+            Problem(
+                object=title(use.document, target.namespace),
+                path=use.path,
+                reason=f"{target.canary}, the name that our canary would have, has requests routed to it",
+                remedy=f"Give --canary {target.canary} to move weights between the two, or rename it",
+            )
+            for use in routed
+        )
+    return bool(routed)
 
 
 def _brought(question: Question, around: Around, pods: Mapping[str, Pods]) -> Target:

@@ -54,6 +54,11 @@ class Reading:
             return Role.CANARY
         return Role.BASELINE if (name, subset) == (self.target.baseline, None) else Role.FOREIGN
 
+    def is_on_stable_host(self, item: Document) -> bool:
+        """Whether a destination is on the stable Service, whatever the subset."""
+        address = self.api.address(item, self.namespace)
+        return address is not None and address.service == self.address(Role.STABLE).service
+
     def roles(self, items: Items) -> list[Role]:
         """Whose the destinations are, in order."""
         return [self.role(item) for item in items]

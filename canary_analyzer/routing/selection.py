@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from canary_analyzer.routing.bindings import conflicts, delegated_faults
-from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, namespace_of, title
+from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, title
 from canary_analyzer.routing.hosts import ServiceName, is_half_qualified
-from canary_analyzer.routing.obstacles import fault, obstacles, too_little, unreached
+from canary_analyzer.routing.obstacles import fault, obstacles, others_of_stable, too_little, unreached
 from canary_analyzer.routing.routes import Reading, entries
 from canary_analyzer.routing.step_obstacles import step_obstacles
 from canary_analyzer.routing.traffic import Traffic
@@ -35,7 +35,7 @@ def select(
     chosen = [each for each in virtual_services if any(Reading.of(each, target, VIRTUAL_SERVICE).governed(each))]
     if not chosen:
         near = [problem for each in virtual_services for problem in near_misses(each, target)]
-        raise Unroutable(near or unreached(target, "http route of a VirtualService"))
+        raise Unroutable(near or unreached(target, "VirtualServices"))
     if problems := problems_of(chosen, virtual_services, target, wanted):
         raise Unroutable(problems)
     return tuple(chosen)
@@ -67,16 +67,15 @@ def near_misses(document: Document, target: Target) -> Iterator[Problem]:
     name = title(document, target.namespace)
     for protocol in _PROTOCOLS_WITHOUT_REQUESTS:
         for path, item in _destinations(document, protocol):
-            if _is_of_stable(document, item, target):
+            if Reading.of(document, target, VIRTUAL_SERVICE).is_on_stable_host(item):
                 yield Problem(
                     object=name,
                     path=path,
                     reason=f"only a {protocol} route reaches {target.stable}, and it carries no requests to compare",
                     remedy="Route it under `http`, for which the Service's port must be named http, http2 or grpc",
                 )
+    yield from others_of_stable(document, target, VIRTUAL_SERVICE)
     for path, item in _destinations(document, "http"):
-        if _is_of_stable(document, item, target):
-            yield _other_pods(name, f"{path}.destination.subset", item["destination"].get("subset"), target)
         destination = item.get("destination")
         host = destination.get("host") if isinstance(destination, dict) else None
         if is_half_qualified(host, ServiceName(target.stable, target.namespace)):
@@ -86,28 +85,6 @@ def near_misses(document: Document, target: Target) -> Iterator[Problem]:
                 reason=f"Istio takes a name with a dot as it stands, and no Service is registered as {host}",
                 remedy=f"Write {target.stable}.{target.namespace}.svc.cluster.local",
             )
-
-
-def _is_of_stable(document: Document, item: Document, target: Target) -> bool:
-    address = VIRTUAL_SERVICE.address(item, namespace_of(document, target.namespace))
-    return address is not None and address.service == ServiceName(target.stable, target.namespace)
-
-
-def _other_pods(name: str, path: str, subset: str | None, target: Target) -> Problem:
-    if target.brought and subset in target.stable_subsets:
-        return Problem(
-            object=name,
-            path=path.removesuffix(".destination.subset"),
-            reason=f"the entry has stable as a destination, but not the canary that you brought ({target.canary})",
-            remedy="Add the canary's destination beside it with weight 0, and write stable's weight 100",
-        )
-    which = f"subset {subset}" if subset else "a destination without a subset"
-    return Problem(
-        object=name,
-        path=path,
-        reason=f"{which} of {target.stable} is not known to be the pods of the stable Deployment, and of no other",
-        remedy="Route to a subset whose labels, in a DestinationRule for this host, only stable's pods have",
-    )
 
 
 def _destinations(document: Document, protocol: str) -> Iterator[tuple[str, Document]]:
