@@ -9,6 +9,7 @@ What it cannot do: its confidence holds for one look at points that are independ
 that share bursts and drift, it raises false alarms; `scores` has the figures.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -171,6 +172,8 @@ def _statistic(control: Floats, experiment: Floats) -> float:
     excess = _rank_sum(experiment, both) - n * (n + 1) / 2 - n * m / 2
     tied = np.diff(np.flatnonzero(np.diff(both, prepend=-np.inf, append=np.inf))).astype(np.float64)
     variance = n * m / 12 * (n + m + 1 - (tied**3 - tied).sum() / ((n + m) * (n + m - 1)))
+    if tied.size == 1:  # all tied, as when a shift swallows what tells points apart
+        return 0.0
     return float((excess - 0.5 * np.sign(excess)) / np.sqrt(variance))
 
 
@@ -239,7 +242,7 @@ def _finding(shift: Shift, tolerance: float, direction: Direction) -> Label:
 
 def _reached(found: Label, effect: float, decrease: float, increase: float) -> bool:
     """Return whether the effect is as large as the finding's limit asks; an effect that cannot be had has no limit."""
-    return np.isnan(effect) or (effect >= increase if found is Label.High else effect <= decrease)
+    return math.isnan(effect) or (effect >= increase if found is Label.High else effect <= decrease)
 
 
 def _no_data(nan_strategy: NanStrategy, *, critical: bool, must_have_data: bool) -> Classification:
