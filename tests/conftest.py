@@ -8,9 +8,11 @@ import pytest
 from canary_analyzer.analysis import Decision, Verdict
 from canary_analyzer.rollout import actions
 from canary_analyzer.rollout.decide import begin
+from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.policy import RolloutPolicy, Step
 from canary_analyzer.rollout.run import RouteRef, Run
-from canary_analyzer.rollout.view import Evidence, Share, View, Wishes, Workload
+from canary_analyzer.rollout.view import Autoscaler, Evidence, Share, View, Wishes, Workload
+from canary_analyzer.routing import Traffic
 
 OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
 
@@ -35,6 +37,7 @@ def make_run(**fields: object) -> Run:
         "images": NEW,
         "stable_images": OLD,
         "stable_template": "old",
+        "stable_replicas": 3,
         "policy": make_policy(),
         "started": 0.0,
         **fields,
@@ -68,56 +71,92 @@ class World:
     stable: Workload = field(default_factory=make_workload)
     canary: Workload | None = None
     services: bool = False
-    weight: int | None = None
+    fresh: Workload | None = None
+    wants_fresh: bool = False
+    autoscaler: Autoscaler | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+    traffic: Traffic | None = None
     wishes: Wishes = field(default_factory=lambda: Wishes(trigger="app:v2"))
     verdict: Verdict | None = None
     log: list[str] = field(default_factory=list)
 
     def view(self) -> View:
+        weight = self.traffic.weight if self.traffic is not None else None
         return View(
             stable=self.stable,
             wishes=self.wishes,
             canary=self.canary,
             canary_pods=self.canary.replicas if self.canary else 0,
             canary_services=self.services,
-            weight=self.weight,
-            reached=self.weight,
-            routed=self.weight is not None,
+            services_left=self.services,
+            fresh=self.fresh,
+            autoscaler=self.autoscaler,
+            answers=self.answers,
+            weight=weight,
+            reached=self.traffic,
+            routed=self.traffic is not None,
         )
 
     def evidence(self) -> Evidence:
-        return Evidence(verdict=self.verdict, share=Share(canary=self.weight or 0, total=100), step_requests=100)
+        weight = self.traffic.weight if self.traffic is not None else 0
+        share = Share(canary=weight, total=2 * weight if self.fresh else 100)
+        return Evidence(verdict=self.verdict, share=share, step_requests=100)
 
     def obey(self, action: actions.Action) -> None:
         before = self.view()
         match action:
-            case actions.CreateCanary(replicas=replicas):
-                self.services = True
-                self.canary = self.canary or make_workload(NEW, replicas)
-            case actions.ScaleCanary(replicas=replicas):
-                assert self.canary is not None
-                self.canary = replace(
-                    self.canary, **dict.fromkeys(("replicas", "updated", "available", "total"), replicas)
-                )
-            case actions.SetWeight(weight=weight):
-                self.weight = weight
+            case actions.SetTraffic(traffic=traffic):
+                self.traffic = traffic
             case actions.RestoreRoutes():
-                self.weight = None
+                self.traffic = None
+            case actions.HoldFloor() | actions.ReleaseFloor():
+                self._obey_on_autoscaler(hold=isinstance(action, actions.HoldFloor))
+            case actions.TakeApproval():
+                self.wishes = replace(self.wishes, approve="")
             case actions.PatchStable(images=images):
                 self.stable = make_workload(images, self.stable.replicas)
-            case actions.DeleteCanary():
-                self.canary = None
-            case actions.DeleteCanaryServices():
-                self.services = False
             case actions.CloseRequest():
                 self.wishes = Wishes(trigger=None, closed=True)
+            case _:
+                self._obey_on_siblings(action)
         if self.view() != before:
             self.log.append(_described(action))
 
+    def _obey_on_autoscaler(self, *, hold: bool) -> None:
+        assert self.autoscaler is not None
+        self.autoscaler = replace(self.autoscaler, minimum=self.stable.replicas if hold else 1, held=hold)
+
+    def _obey_on_siblings(self, action: actions.Action) -> None:
+        match action:
+            case actions.CreateCanary(replicas=replicas):
+                self.services = True
+                self.canary = self.canary or make_workload(NEW, replicas)
+                self.fresh = make_workload(OLD, replicas) if self.wants_fresh else None
+            case actions.ScaleCanary(replicas=replicas):
+                self.canary = _scaled(self.canary, replicas)
+                self.fresh = _scaled(self.fresh, replicas)
+            case actions.DeleteCanary():
+                self.canary = self.fresh = None
+            case actions.DeleteCanaryServices():
+                self.services = False
+
+
+def _scaled(workload: Workload | None, replicas: int) -> Workload | None:
+    sizes = dict.fromkeys(("replicas", "updated", "available", "total"), replicas)
+    return replace(workload, **sizes) if workload is not None else None
+
 
 def _described(action: actions.Action) -> str:
+    if isinstance(action, actions.SetTraffic):
+        return _traffic_described(action.traffic)
     values = [str(value) for value in vars(action).values() if isinstance(value, int)]
     return " ".join([type(action).__name__, *values])
+
+
+def _traffic_described(traffic: Traffic) -> str:
+    """What is not the default, in the order of its fields; the weight always."""
+    extra = [name for name, value in vars(traffic).items() if value and name != "weight"]
+    return " ".join(["SetTraffic", str(traffic.weight), *extra])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canary_analyzer import routing
+from canary_analyzer.cluster.autoscaling import autoscaler
 from canary_analyzer.cluster.client import (
     AUTHORIZATION_POLICIES,
     DEPLOYMENTS,
@@ -13,17 +14,19 @@ from canary_analyzer.cluster.client import (
     NETWORK_POLICIES,
     PEER_AUTHENTICATIONS,
     PODS,
+    REFERENCE_GRANTS,
     SERVICES,
-    VIRTUAL_SERVICES,
     Cluster,
     Kind,
     NotFound,
 )
-from canary_analyzer.cluster.routes import live, target, visible
+from canary_analyzer.cluster.rolling import rolling_view
+from canary_analyzer.cluster.routes import ROUTE_KINDS, live, named, visible
 from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Surroundings
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.traces import Traces, target_of
 from canary_analyzer.rollout.view import View, Wishes, Workload
 from canary_analyzer.routing import Document
 
@@ -33,18 +36,28 @@ HOPELESS = frozenset(
 """Waiting reasons (kubelet's) that do not pass by themselves."""
 
 
-def surroundings(cluster: Cluster, deployment: Document) -> Surroundings:
+def surroundings(cluster: Cluster, deployment: Document, route_kind: str = "VirtualService") -> Surroundings:
     """Read what a plan depends on: everything around a Deployment that its canary will touch."""
     namespace = deployment["metadata"]["namespace"]
-    selecting = (AUTHORIZATION_POLICIES, PEER_AUTHENTICATIONS, NETWORK_POLICIES, DISRUPTION_BUDGETS)
+    selecting = (AUTHORIZATION_POLICIES, PEER_AUTHENTICATIONS, NETWORK_POLICIES)
     return Surroundings(
         workload=workload(deployment),
         services=cluster.list(SERVICES, namespace).items,
-        virtual_services=visible(cluster, VIRTUAL_SERVICES, namespace),
+        route_kind=route_kind,
+        routes=_routes(cluster, route_kind, namespace),
         destination_rules=_all(cluster, DESTINATION_RULES, namespace),
         neighbours=[document for kind in selecting for document in _all(cluster, kind, namespace)],
-        deployments=frozenset(d["metadata"]["name"] for d in cluster.list(DEPLOYMENTS, namespace).items),
+        budgets=_all(cluster, DISRUPTION_BUDGETS, namespace),
+        deployments=cluster.list(DEPLOYMENTS, namespace).items,
     )
+
+
+def _routes(cluster: Cluster, kind: str, namespace: str) -> list[Document]:
+    """Read what may route to a namespace's Services, and for HTTPRoutes who permits it across namespaces."""
+    routes = named(visible(cluster, ROUTE_KINDS[kind], namespace), kind)
+    if kind != "HTTPRoute":
+        return routes
+    return [*routes, *named(visible(cluster, REFERENCE_GRANTS, namespace), "ReferenceGrant")]
 
 
 def _all(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
@@ -56,37 +69,71 @@ def _all(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
 
 def observe(cluster: Cluster, run: Run) -> View | None:
     """Read everything that the next decision about a run depends on; None where stable is gone (or made anew)."""
-    stable = cluster.find(DEPLOYMENTS, run.namespace, run.deployment)
-    if stable is None or stable["metadata"]["uid"] != run.uid:
+    owner = cluster.find(DEPLOYMENTS, run.namespace, run.deployment)
+    if owner is None or owner["metadata"]["uid"] != run.uid:
         return None
-    canary = cluster.find(DEPLOYMENTS, run.namespace, run.canary)
-    pods = cluster.list(PODS, run.namespace, f"{run.label[0]}={run.label[1]}").items
-    pods = [pod for pod in pods if _owned_by_replicaset_of(pod, run.canary)]
+    stable = owner if run.stable == run.deployment else cluster.find(DEPLOYMENTS, run.namespace, run.stable)
+    if stable is None:
+        return None
+    pods = _canary_pods(cluster, run)
+    services = [cluster.find(SERVICES, run.namespace, name) is not None for name in Traces.of(run).services]
     routes = live(cluster, run)
     return View(
         stable=workload(stable),
-        wishes=wishes(stable, run),
-        canary=workload(canary) if canary is not None else None,
+        wishes=wishes(owner, run),
+        canary=_sibling(cluster, run, run.canary),
+        fresh=_sibling(cluster, run, run.fresh.name) if run.fresh is not None else None,
         canary_pods=len(pods),
         canary_trouble=trouble(pods),
         canary_unready=unready(pods),
-        canary_services=cluster.find(SERVICES, run.namespace, run.canary_service) is not None,
-        weight=weight(routes, target(run)),
-        reached=run.weight if at_weight(routes, target(run), run.weight) else None,
-        routed=any(routing.canary_weight(route, target(run)) is not None for route in routes),
+        canary_services=bool(services) and all(services),
+        services_left=any(services),
+        autoscaler=autoscaler(cluster, run.namespace, run.stable),
+        weight=weight(routes, run),
+        reached=run.traffic if reached(routes, run) else None,
+        routed=any(_weight(route, run) is not None for route in routes),
+        rolling=rolling_view(cluster, stable, run) if run.rolling is not None else None,
     )
 
 
-def weight(routes: Sequence[Document], between: routing.Target) -> int | None:
+def _sibling(cluster: Cluster, run: Run, name: str) -> Workload | None:
+    found = cluster.find(DEPLOYMENTS, run.namespace, name) if name else None
+    return workload(found) if found is not None else None
+
+
+def _canary_pods(cluster: Cluster, run: Run) -> list[Document]:
+    """Read the pods that are, or are to be, another version than stable's; those of a fresh baseline as well."""
+    key, value = run.label
+    values = {value} | ({run.fresh.label} if run.fresh is not None else set())
+    if not key:
+        return []
+    found = cluster.list(PODS, run.namespace, f"{key} in ({','.join(sorted(values))})").items
+    owners = Traces.of(run).siblings or (run.stable,)
+    return [pod for pod in found if any(_owned_by_replicaset_of(pod, name) for name in owners)]
+
+
+def _router(route: Document) -> routing.Router:
+    return routing.ROUTERS[route["kind"]]
+
+
+def _weight(route: Document, run: Run) -> int | None:
+    return _router(route).canary_weight(route, target_of(run))
+
+
+def weight(routes: Sequence[Document], run: Run) -> int | None:
     """Return the canary's weight in percent where all routes agree on one, else None."""
-    weights = {routing.canary_weight(route, between) for route in routes}
+    weights = {_weight(route, run) for route in routes}
     return weights.pop() if len(weights) == 1 else None
 
 
-def at_weight(routes: Sequence[Document], between: routing.Target, wanted: int) -> bool:
-    """Return whether the canary is in all routes and setting the wanted weight would change none of them."""
-    placed = all(routing.canary_weight(route, between) is not None for route in routes)
-    return bool(routes) and placed and all(routing.with_weight(each, between, wanted) == each for each in routes)
+def reached(routes: Sequence[Document], run: Run) -> bool:
+    """Return whether the canary is in all routes and setting the wanted traffic would change none of them."""
+    placed = all(_weight(route, run) is not None for route in routes)
+    return bool(routes) and placed and all(_is_set(route, run) for route in routes)
+
+
+def _is_set(route: Document, run: Run) -> bool:
+    return _router(route).with_traffic(route, target_of(run), run.traffic) == route
 
 
 def workload(deployment: Document) -> Workload:

@@ -5,7 +5,15 @@ from contextlib import suppress
 from functools import partial
 
 from canary_analyzer import routing
-from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, ClusterError, Conflict, Kind, NotFound
+from canary_analyzer.cluster.client import (
+    HTTP_ROUTES,
+    VIRTUAL_SERVICES,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Kind,
+    NotFound,
+)
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.routing import Document
 
@@ -13,12 +21,7 @@ ATTEMPTS = 5
 """Concurrent edits of one document that are waited out within a pass; the next pass tries again anyway."""
 FORBIDDEN = 403
 
-ROUTE_KINDS: Mapping[str, Kind] = {"VirtualService": VIRTUAL_SERVICES}
-
-
-def target(run: Run) -> routing.Target:
-    """Return the pair of Services that the run's routes choose between."""
-    return routing.Target(namespace=run.namespace, stable=run.service, canary=run.canary_service)
+ROUTE_KINDS: Mapping[str, Kind] = {"VirtualService": VIRTUAL_SERVICES, "HTTPRoute": HTTP_ROUTES}
 
 
 def visible(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
@@ -36,6 +39,11 @@ def visible(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
         return cluster.list(kind, namespace).items
 
 
+def named(documents: Sequence[Document], kind: str) -> list[Document]:
+    """Give the items of an API list the kind that they come without."""
+    return [document | {"kind": kind} for document in documents]
+
+
 def find(cluster: Cluster, route: RouteRef) -> Document | None:
     """Read one route document; None where it was deleted."""
     return cluster.find(ROUTE_KINDS[route.kind], route.namespace, route.name)
@@ -47,9 +55,9 @@ def live(cluster: Cluster, run: Run) -> list[Document]:
     return [document for document in found if document is not None]
 
 
-def edit(cluster: Cluster, run: Run, change: Callable[[Document], Document]) -> None:
-    """Apply a change to the run's routes as they are now; on a concurrent write, to what they have become."""
-    for route in run.routes:
+def edit(cluster: Cluster, routes: Sequence[RouteRef], change: Callable[[Document], Document]) -> None:
+    """Apply a change to routes as they are now; on a concurrent write, to what they have become."""
+    for route in routes:
         retried(partial(_edit_one, cluster, route, change))
 
 

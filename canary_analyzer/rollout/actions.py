@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from canary_analyzer.rollout.gates import Call
+from canary_analyzer.routing.traffic import Traffic
+
 
 @dataclass(frozen=True, kw_only=True)
 class CreateCanary:
@@ -19,10 +22,32 @@ class ScaleCanary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetWeight:
-    """Send this percentage of stable's requests to the canary."""
+class SetTraffic:
+    """Let the routes do this."""
 
-    weight: int
+    traffic: Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldFloor:
+    """Keep stable's autoscaler from going below the size that stable had at the start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseFloor:
+    """Give stable's autoscaler its own minimum back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallWebhooks:
+    """Call these webhooks, each unless it is being called."""
+
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeApproval:
+    """Take the annotation `approve` away: it has opened a gate, and the next one wants its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +90,7 @@ class CloseRequest:
     """Take the consumed trigger away and write the outcome, in one write."""
 
 
-Action = (
-    CreateCanary
-    | ScaleCanary
-    | SetWeight
-    | RestoreRoutes
-    | PatchStable
-    | RollStable
-    | DeleteCanary
-    | DeleteCanaryServices
-    | CloseRequest
-)
+StableAction = PatchStable | RollStable | TakeApproval | CloseRequest
+SiblingAction = CreateCanary | ScaleCanary | DeleteCanary | DeleteCanaryServices
+ClusterAction = SetTraffic | RestoreRoutes | HoldFloor | ReleaseFloor | StableAction | SiblingAction
+Action = ClusterAction | CallWebhooks

@@ -23,7 +23,7 @@ ABORT = PREFIX + "abort"
 STATUS = PREFIX + "status"
 
 KNOWN = frozenset({IMAGE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
-STRATEGIES = (Strategy.CANARY,)
+STRATEGIES = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLING)
 """What the annotation `strategy` may say."""
 CONFIG_LENGTH = 10_000
 """Characters of YAML that are read from an annotation; a whole policy has about a thousand."""

@@ -4,13 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from canary_analyzer.analysis import Decision as Judgement
-from canary_analyzer.analysis import MetricState, Verdict
 from canary_analyzer.rollout.actions import Action
+from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.programs import Situation, Stage, first_stage, stage_after, stage_named, stage_of
-from canary_analyzer.rollout.rules import abort_reason
+from canary_analyzer.rollout.programs.goals import too_thin
+from canary_analyzer.rollout.ramp import is_last_comparison, traffic_in_words, weights_of
+from canary_analyzer.rollout.rolling_rules import remembered
+from canary_analyzer.rollout.rules import abort_reason, hold_reason
 from canary_analyzer.rollout.run import Run, Window
+from canary_analyzer.rollout.steps import ApprovalStep
+from canary_analyzer.rollout.strategy import Strategy
 
 MOST_REVERTS = 3
 """So often our weights are put back again before we take somebody else's edits for an intention."""
@@ -29,7 +34,9 @@ def decide(situation: Situation) -> Decision:
 
     Order: what ends or holds the run comes first (`interrupted`), then the stages whose goals are already reached.
     """
-    s = situation.of(interrupted(situation))
+    s = situation.of(remembered(situation))
+    s = s.of(_heard(s))
+    s = s.of(interrupted(s))
     while not s.run.ended and (following := _progress(s)) != s.run:
         s = s.of(following)
     action = None if s.run.ended else stage_of(s.run).action(s)
@@ -55,29 +62,25 @@ def interrupted(s: Situation) -> Run:
         return _abort(s, reason)
     if s.run.phase in (Phase.ANALYSING, Phase.HOLDING):
         s = s.of(_held(s))
-    if not stage_of(s.run).given(s):
-        return _undone(s)
-    if s.run.phase is Phase.AWAITING_APPROVAL and s.view.wishes.approve == s.run.name:
-        return _promote(s, f"approved: {s.run.reason}")
-    return s.run
+    return s.run if stage_of(s.run).given(s) else _undone(s)
+
+
+def _heard(s: Situation) -> Run:
+    """Remember which gates have said yes."""
+    if s.run.phase not in RAMPING:
+        return s.run
+    passed = [call.key for call in due(s.run) if call.key in s.view.answers and s.view.answers[call.key].passed]
+    return s.run.model_copy(update={"passed": (*s.run.passed, *passed)}) if passed else s.run
 
 
 def _held(s: Situation) -> Run:
-    """Freeze the ramp while a user or missing metrics ask for it."""
-    run, because = s.run.held(s.view.wishes.hold, s.now), _hold_reason(s)
+    """Freeze the ramp while a user, missing metrics or a gate that is not open ask for it."""
+    run, because = s.run.held(s.view.wishes.hold, s.now), hold_reason(s)
     if because is None:
         return run.on(Event.RESUME, "going on", s.now) if run.phase is Phase.HOLDING else run
     if run.phase is Phase.HOLDING:
         return run
     return run.on(Event.HOLD, f"holding at {s.view.weight or 0} %: {because}", s.now)
-
-
-def _hold_reason(s: Situation) -> str | None:
-    if s.view.wishes.hold:
-        return "the annotation hold is set"
-    if s.evidence.unavailable:
-        return f"no metrics, so nothing is known of the canary: {s.evidence.unavailable}"
-    return None
 
 
 def _undone(s: Situation) -> Run:
@@ -86,7 +89,7 @@ def _undone(s: Situation) -> Run:
         return _abort(
             s,
             f"somebody else changed the weights {MOST_REVERTS + 1} times (a GitOps tool? let it ignore "
-            ".spec.http[].route of the VirtualService)",
+            "the weights of our routes)",
         )
     found = "no canary in the route" if s.view.weight is None else f"weight {s.view.weight}"
     back = stage_named(s.run, stage_of(s.run).back)
@@ -103,28 +106,34 @@ def _undone(s: Situation) -> Run:
 def _progress(s: Situation) -> Run:
     """Return the run one stage on, or unchanged where its stage has not reached its goal."""
     stage = stage_of(s.run)
-    if (stage.holds and s.run.phase in WAITING) or not stage.done(s):
+    if (stage.holds and s.run.phase is Phase.HOLDING) or not stage.done(s):
         return s.run
     following = stage_after(s.run)
     return _enter(s.run, following, s.now) if following is not None else ENDINGS[s.run.phase](s)
 
 
 def _enter(run: Run, stage: Stage, now: float) -> Run:
-    """Return the run at the stage, with the weight the stage wants and, for analysis, a new window of samples."""
+    """Return the run at the stage, with the traffic the stage wants and, for analysis, a new window of samples."""
     entered = run.at_stage(stage.name, now)
-    if stage.weight is not None and (weight := stage.weight(run)) != run.weight:
-        entered = entered.model_copy(update={"weight": weight}).noting(f"weight {weight} %", now)
+    if stage.traffic is not None and (traffic := stage.traffic(run)) != run.traffic:
+        entered = entered.model_copy(update={"traffic": traffic, "weight": traffic.weight})
+        entered = entered.noting(traffic_in_words(traffic), now)
     if stage.routes:
         entered = entered.model_copy(update={"routed": True})
-    if stage.samples:
+    if stage.samples and run.is_compared:
         entered = entered.model_copy(update={"windows": (*entered.windows, Window(since=now))})
     return entered
 
 
 def _routed(s: Situation) -> Run:
-    weights = ", ".join(str(step.weight) for step in s.run.ramp)
-    routed = s.run.on(Event.ROUTED, f"the canary is in the route; its weight goes to {weights} %", s.now)
+    routed = s.run.on(Event.ROUTED, _way(s.run), s.now)
     return _held(s.of(_enter(routed, first_stage(routed), s.now)))
+
+
+def _way(run: Run) -> str:
+    if run.strategy is Strategy.ROLLING:
+        return f"{run.deployment} rolls out as soon as metrics of its pods are seen"
+    return f"the canary is in the route; its weight goes to {', '.join(map(str, weights_of(run.ramp)))} %"
 
 
 def _finished(s: Situation) -> Run:
@@ -132,43 +141,66 @@ def _finished(s: Situation) -> Run:
 
 
 def _after_step(s: Situation) -> Run:
-    """Take the next step, or leave the ramp by the verdict."""
-    if s.run.step + 1 < len(s.run.ramp):
-        onward = s.run.model_copy(update={"step": s.run.step + 1})
-        return _enter(onward, first_stage(onward), s.now)
-    return _after_ramp(s)
+    """Take the next step; at the last comparison only by the verdict."""
+    return _concluded(s) if _needs_verdict(s.run) else _onward(s)
 
 
-def _after_ramp(s: Situation) -> Run:
+def _needs_verdict(run: Run) -> bool:
+    return run.strategy is Strategy.ROLLING or is_last_comparison(run.ramp, run.step)
+
+
+def _onward(s: Situation) -> Run:
+    if s.run.step + 1 >= len(s.run.ramp):
+        return _promote(s)
+    following = s.run.model_copy(update={"step": s.run.step + 1})
+    entered = _enter(following, first_stage(following), s.now)
+    return _ask(s.of(entered)) if isinstance(following.ramp_step, ApprovalStep) else entered
+
+
+def _concluded(s: Situation) -> Run:
+    """Go on, ask or abort by what the judge says when the two versions have been compared for the last time."""
     verdict = s.evidence.verdict
-    if verdict is None or verdict.decision is Judgement.INCONCLUSIVE or _blind(verdict):
+    if verdict is None or too_thin(s):
         return s.run  # too little data never promotes: the deadline sends traffic back
     if verdict.decision is Judgement.HEALTHY:
-        return _passed(s, verdict.reason)
+        return _onward(_concluding(s, verdict.reason))
     match s.run.policy.on_inconclusive:
         case OnInconclusive.PROMOTE:
-            return _passed(s, f"not shown to be worse: {verdict.reason}")
+            return _onward(_concluding(s, f"not shown to be worse: {verdict.reason}"))
         case OnInconclusive.ABORT:
             return _abort(s, f"undecided at the end of the ramp, and the policy says abort: {verdict.reason}")
         case OnInconclusive.HOLD:
-            return _ask(s, f"undecided at the end of the ramp: {verdict.reason}")
+            undecided = _concluding(s, f"undecided at the end of the ramp: {verdict.reason}")
+            return _onward(undecided) if _asks_next(s.run) else _asked_now(undecided)
 
 
-def _blind(verdict: Verdict) -> bool:
-    """Whether some metric has no data at all: what nobody has looked at is not shown to be good."""
-    return any(metric.state is MetricState.NO_DATA for metric in verdict.metrics)
+def _concluding(s: Situation, conclusion: str) -> Situation:
+    return s.of(s.run.model_copy(update={"conclusion": conclusion, "verdict": _verdict(s)}))
 
 
-def _passed(s: Situation, reason: str) -> Run:
-    return _ask(s, reason) if s.run.policy.approve_before_promotion else _promote(s, reason)
+def _asks_next(run: Run) -> bool:
+    return run.step + 1 < len(run.ramp) and isinstance(run.ramp[run.step + 1], ApprovalStep)
 
 
-def _ask(s: Situation, reason: str) -> Run:
-    asked = s.run.on(Event.ASK_APPROVAL, f"waiting for approval (annotation approve: {s.run.name}); {reason}", s.now)
-    return asked.model_copy(update={"verdict": _verdict(s)})
+def _ask(s: Situation) -> Run:
+    """Wait for a person, and go on looking at the canary meanwhile."""
+    why = f"; {s.run.conclusion}" if s.run.conclusion else ""
+    asked = s.run.on(Event.ASK_APPROVAL, f"waiting for approval (annotation approve: {s.run.name}){why}", s.now)
+    return asked.held(wanted=True, now=s.now)
 
 
-def _promote(s: Situation, reason: str) -> Run:
+def _asked_now(s: Situation) -> Run:
+    """Ask at the step that the run is at, samples going on."""
+    return _enter(_ask(s), stage_named(s.run, "analyse"), s.now)
+
+
+def _approved(s: Situation) -> Run:
+    resumed = s.run.held(s.view.wishes.hold, s.now).on(Event.RESUME, "approved", s.now)
+    return _onward(s.of(resumed))
+
+
+def _promote(s: Situation) -> Run:
+    reason = s.run.conclusion or "all steps have passed; there was nothing to compare with, guardrails did not object"
     promoted = s.run.on(Event.PROMOTE, reason, s.now)
     decided = promoted.model_copy(update={"verdict": _verdict(s), "stable_patched": True})
     return _enter(decided, first_stage(decided), s.now)
@@ -187,11 +219,10 @@ def _verdict(s: Situation) -> str:
     return str(verdict.decision.value)
 
 
-WAITING = frozenset({Phase.HOLDING, Phase.AWAITING_APPROVAL})
-
 ENDINGS: dict[Phase, Callable[[Situation], Run]] = {
     Phase.STARTING: _routed,
     Phase.ANALYSING: _after_step,
+    Phase.AWAITING_APPROVAL: _approved,
     Phase.PROMOTING: _finished,
     Phase.ABORTING: _finished,
 }

@@ -59,8 +59,8 @@ class BlueGreen(Settings):
     preview: tuple[AnyStep, ...] = ()
     """Steps before any user is moved: mirror, match, pause, approval, gate."""
     control_percent: Annotated[int, Field(ge=0, le=50)] = 10
-    """Users who stay on blue for the time of the analysis. Without a concurrent control there is nothing to compare with
-    and no guarantee against false aborts: at 0 only the guardrails judge."""
+    """Users who stay on blue for the time of the analysis. Without a concurrent control there is nothing to compare
+    with and no guarantee against false aborts: at 0 only the guardrails judge."""
     analysis_seconds: Seconds = 300.0
     """How long green is compared with the control after the switch."""
     requests: Annotated[int, Field(ge=0)] = 50
@@ -71,7 +71,21 @@ class BlueGreen(Settings):
     @model_validator(mode="after")
     def _in_private(self) -> Self:
         if any(isinstance(step, Step) for step in self.preview):
-            raise ValueError(
-                "preview: a weight moves users: use mirror, match, pause, approval and gate before the switch"
-            )
+            raise ValueError("preview: a weight moves users: use mirror, match, pause, approval and gate")
         return self
+
+
+class RollingUpdate(Settings):
+    """The strategy rolling: the Deployment's own rolling update, slow enough to be watched."""
+
+    pace_seconds: Annotated[int, Field(ge=0)] = 60
+    """How long each batch of new pods has to serve beside old ones before the next: for the time of the run stable's
+    minReadySeconds is raised to it. 0 leaves stable's own; then most roll-outs are over before they can be judged."""
+
+
+class BringYourOwn(Settings):
+    """A canary that the user made (annotation `baseline`)."""
+
+    patch_stable: bool = False
+    """Give stable the canary's images once they have passed. Off, as with GitOps stable's image is for Git to change:
+    the weight is held until stable carries it."""

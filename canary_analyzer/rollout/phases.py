@@ -43,7 +43,7 @@ TRANSITIONS: dict[tuple[Phase, Event], Phase] = {
     (Phase.ANALYSING, Event.ABORT): Phase.ABORTING,
     (Phase.HOLDING, Event.RESUME): Phase.ANALYSING,
     (Phase.HOLDING, Event.ABORT): Phase.ABORTING,
-    (Phase.AWAITING_APPROVAL, Event.PROMOTE): Phase.PROMOTING,
+    (Phase.AWAITING_APPROVAL, Event.RESUME): Phase.ANALYSING,
     (Phase.AWAITING_APPROVAL, Event.ABORT): Phase.ABORTING,
     (Phase.PROMOTING, Event.ABORT): Phase.ABORTING,
     (Phase.PROMOTING, Event.FINISH): Phase.SUCCEEDED,

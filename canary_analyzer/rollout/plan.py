@@ -1,13 +1,15 @@
 """May a canary of this Deployment start, and with what names, labels and routes? All objections at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from canary_analyzer import routing
 from canary_analyzer.rollout import annotations, sibling
+from canary_analyzer.rollout.options import Baseline
 from canary_analyzer.rollout.policy import RolloutPolicy
-from canary_analyzer.rollout.run import RouteRef, Run
+from canary_analyzer.rollout.ramp import all_traffic
+from canary_analyzer.rollout.run import FreshBaseline, RouteRef, Run
 from canary_analyzer.rollout.view import Workload
 from canary_analyzer.routing import Document
 
@@ -24,16 +26,28 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """The documents around a Deployment, all of its namespace."""
+    """The documents around a Deployment, of its namespace but for routes."""
 
     workload: Workload
     services: Sequence[Document]
-    virtual_services: Sequence[Document]
+    routes: Sequence[Document]
+    """VirtualServices or HTTPRoutes (with ReferenceGrants) of all namespaces that can be seen, each with its kind."""
     destination_rules: Sequence[Document]
     neighbours: Sequence[Document]
-    """Policies and budgets that select pods by label: the canary must not slip out of them, nor into them."""
-    deployments: frozenset[str]
-    """Names that are taken."""
+    """Policies that select pods by label: the canary must not slip out of them, nor into them."""
+    deployments: Sequence[Document]
+    budgets: Sequence[Document] = ()
+    """PodDisruptionBudgets: the canary must not be counted by them."""
+    route_kind: str = "VirtualService"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """What the service's config has for annotations to choose from."""
+
+    profiles: Mapping[str, RolloutPolicy]
+    webhooks: frozenset[str] = frozenset()
+    route_kind: str = "VirtualService"
 
 
 def run_name(deployment: str, number: int) -> str:
@@ -41,45 +55,42 @@ def run_name(deployment: str, number: int) -> str:
     return f"{deployment}-{number}"
 
 
-def plan(
-    deployment: Document, around: Surroundings, profiles: Mapping[str, RolloutPolicy], number: int, now: float
-) -> Run:
+def plan(deployment: Document, around: Surroundings, offers: Offers, number: int, now: float) -> Run:
     """Return the run that the Deployment's annotations ask for, Pending.
 
     Args:
         deployment: stable, with the trigger annotation.
         around: what else is in its namespace.
-        profiles: policies by profile name.
+        offers: what its annotations can choose from.
         number: of the run, counted per Deployment.
         now: seconds since the epoch.
 
     Raises:
         Refused: with every objection.
     """
-    objections = list(_unfit(deployment, around.workload))
-    request = _request(deployment, profiles, objections)
-    routes = _routes(deployment, around, objections)
+    objections = list(unfit(deployment, around.workload))
+    request = requested(deployment, offers, objections)
+    name = run_name(deployment["metadata"]["name"], number)
+    routes = _routes(deployment, around, request, name, objections)
     label = _label(deployment, routes, around, objections)
     if request is not None:
-        objections += _pointless(deployment, request)
-    canary = sibling.sibling_name(deployment["metadata"]["name"])
-    if canary in around.deployments:
-        objections.append(f"a Deployment {canary} exists already; delete or rename it")
+        objections += pointless(deployment, request)
     if routes is not None:
-        objections += _taken("Service", around.services, routes.target.canary)
-        objections += _taken("DestinationRule", around.destination_rules, routes.target.canary)
+        objections += _all_taken(deployment, around, routes.target)
     if objections or request is None or routes is None or label is None:
         raise Refused(objections)
-    found = annotations.of(deployment)
+    metadata, found = deployment["metadata"], annotations.of(deployment)
     return Run(
-        name=run_name(deployment["metadata"]["name"], number),
-        namespace=deployment["metadata"]["namespace"],
-        deployment=deployment["metadata"]["name"],
-        uid=deployment["metadata"].get("uid", ""),
+        name=name,
+        namespace=metadata["namespace"],
+        deployment=metadata["name"],
+        uid=metadata.get("uid", ""),
         service=routes.target.stable,
-        canary=canary,
+        canary=sibling.sibling_name(metadata["name"]),
         canary_service=routes.target.canary,
         label=(label.key, label.value),
+        fresh=_fresh(deployment, routes.target, label),
+        target=routes.target,
         strategy=request.strategy,
         routes=routes.documents,
         trigger=found[annotations.IMAGE],
@@ -87,9 +98,33 @@ def plan(
         images=request.images,
         stable_images=sibling.container_images(deployment),
         stable_template=around.workload.template,
+        stable_replicas=around.workload.replicas,
         policy=request.policy,
         started=now,
     )
+
+
+def _fresh(deployment: Document, target: routing.Target, label: sibling.LabelChange) -> FreshBaseline | None:
+    if target.baseline is None:
+        return None
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    return FreshBaseline(
+        name=sibling.sibling_name(deployment["metadata"]["name"], sibling.BASELINE),
+        service=target.baseline,
+        label=sibling.baseline_value(label, labels[label.key]),
+    )
+
+
+def _all_taken(deployment: Document, around: Surroundings, target: routing.Target) -> Iterator[str]:
+    """Names that we need and somebody else has."""
+    suffixes = [sibling.CANARY] if target.baseline is None else [sibling.CANARY, sibling.BASELINE]
+    for suffix in suffixes:
+        yield from _taken(
+            "Deployment", around.deployments, sibling.sibling_name(deployment["metadata"]["name"], suffix)
+        )
+    for service in filter(None, (target.canary, target.baseline)):
+        yield from _taken("Service", around.services, service)
+        yield from _taken("DestinationRule", around.destination_rules, service)
 
 
 def _taken(kind: str, documents: Sequence[Document], name: str) -> list[str]:
@@ -104,7 +139,8 @@ class _Routes:
     documents: tuple[RouteRef, ...]
 
 
-def _unfit(deployment: Document, workload: Workload) -> list[str]:
+def unfit(deployment: Document, workload: Workload) -> list[str]:
+    """Say why a Deployment is no baseline to start from."""
     name = deployment["metadata"]["name"]
     strategy = deployment["spec"].get("strategy", {}).get("type", "RollingUpdate")
     found = []
@@ -122,18 +158,22 @@ def _unfit(deployment: Document, workload: Workload) -> list[str]:
     return found
 
 
-def _request(
-    deployment: Document, profiles: Mapping[str, RolloutPolicy], objections: list[str]
-) -> annotations.Request | None:
+def requested(deployment: Document, offers: Offers, objections: list[str]) -> annotations.Request | None:
+    """Read the annotations; what is wrong with them joins the objections."""
     containers = list(sibling.container_images(deployment))
     try:
-        return annotations.parse(annotations.of(deployment), containers, profiles)
+        request = annotations.parse(annotations.of(deployment), containers, offers.profiles)
     except annotations.Misannotated as error:
         objections.extend(error.mistakes)
         return None
+    unknown = sorted(request.policy.webhook_names - offers.webhooks)
+    known = ", ".join(sorted(offers.webhooks)) or "none"
+    objections += [f"the service's config has no webhook {name}; it has {known}" for name in unknown]
+    return request
 
 
-def _pointless(deployment: Document, request: annotations.Request) -> list[str]:
+def pointless(deployment: Document, request: annotations.Request) -> list[str]:
+    """Say that the images asked for are running already."""
     running = sibling.container_images(deployment)
     if any(running[container] != image for container, image in request.images.items()):
         return []
@@ -141,8 +181,10 @@ def _pointless(deployment: Document, request: annotations.Request) -> list[str]:
     return [f"{deployment['metadata']['name']} already runs {wanted}: there is nothing to compare; name another image"]
 
 
-def _routes(deployment: Document, around: Surroundings, objections: list[str]) -> _Routes | None:
-    """Find the one Service of the Deployment that http routes reach."""
+def _routes(
+    deployment: Document, around: Surroundings, request: annotations.Request | None, run: str, objections: list[str]
+) -> _Routes | None:
+    """Find the one Service of the Deployment that routes reach, and that they can do all that the policy asks for."""
     labels = deployment["spec"]["template"]["metadata"].get("labels", {})
     selecting = [service for service in around.services if _selects(service, labels)]
     if not selecting:
@@ -151,7 +193,7 @@ def _routes(deployment: Document, around: Surroundings, objections: list[str]) -
     reached, problems = [], []
     for service in selecting:
         try:
-            reached.append(_reach(service, around.virtual_services))
+            reached.append(_reach(service, deployment, around, _Wanted.by(request, run)))
         except routing.Unroutable as error:
             problems.append(str(error))
     if len(reached) == 1:
@@ -163,18 +205,60 @@ def _routes(deployment: Document, around: Surroundings, objections: list[str]) -
     return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What a run will ask of its routes."""
+
+    traffic: tuple[routing.Traffic, ...] = ()
+    fresh: bool = False
+
+    @classmethod
+    def by(cls, request: annotations.Request | None, run: str) -> "_Wanted":
+        if request is None:
+            return cls()
+        return cls(
+            traffic=all_traffic(request.strategy, request.policy, run),
+            fresh=request.policy.baseline is Baseline.FRESH,
+        )
+
+
 def _selects(service: Document, labels: Mapping[str, str]) -> bool:
     selector: Mapping[str, Any] = service["spec"].get("selector") or {}
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
-def _reach(service: Document, virtual_services: Sequence[Document]) -> _Routes:
+def _reach(service: Document, deployment: Document, around: Surroundings, wanted: _Wanted) -> _Routes:
     metadata = service["metadata"]
-    target = routing.Target(
-        namespace=metadata["namespace"], stable=metadata["name"], canary=sibling.sibling_name(metadata["name"])
+    pods, *others = _pods([deployment, *_others(deployment, around.deployments)])
+    target = routing.sibling_target(
+        metadata["name"],
+        sibling.sibling_name(metadata["name"]),
+        pods,
+        routing.Around(
+            namespace=metadata["namespace"],
+            services=around.services,
+            destination_rules=around.destination_rules,
+            routes=around.routes,
+            others=others,
+        ),
     )
-    selected = routing.select(virtual_services, target)
+    if wanted.fresh:
+        target = replace(target, baseline=sibling.sibling_name(metadata["name"], sibling.BASELINE))
+    selected = routing.ROUTERS[around.route_kind].select(around.routes, target, wanted.traffic)
     return _Routes(target=target, service=service, documents=tuple(RouteRef.of(each) for each in selected))
+
+
+def _others(deployment: Document, deployments: Sequence[Document]) -> list[Document]:
+    return [each for each in deployments if each["metadata"]["name"] != deployment["metadata"]["name"]]
+
+
+def _pods(deployments: Sequence[Document]) -> list[routing.Pods]:
+    return [
+        routing.Pods(
+            name=each["metadata"]["name"], labels=each["spec"]["template"].get("metadata", {}).get("labels") or {}
+        )
+        for each in deployments
+    ]
 
 
 def _label(
@@ -184,7 +268,7 @@ def _label(
         return None
     others = [s for s in around.services if s["metadata"]["name"] != routes.target.stable]
     try:
-        return sibling.choose_label(deployment, routes.service, [*others, *around.neighbours])
+        return sibling.choose_label(deployment, routes.service, [*others, *around.neighbours], around.budgets)
     except sibling.Unlabelable as error:
         objections.append(str(error))
         return None

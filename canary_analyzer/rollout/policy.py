@@ -11,7 +11,15 @@ from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.judgement import Analysis
 from canary_analyzer.rollout.metrics import MetricQuery, Source
-from canary_analyzer.rollout.options import Baseline, BlueGreen, Sizing, StickySessions, Webhooks
+from canary_analyzer.rollout.options import (
+    Baseline,
+    BlueGreen,
+    BringYourOwn,
+    RollingUpdate,
+    Sizing,
+    StickySessions,
+    Webhooks,
+)
 from canary_analyzer.rollout.steps import KINDS, AnyStep, GateStep, RampStep, Step, seconds_of
 
 
@@ -29,7 +37,7 @@ class RolloutPolicy(Settings):
     tick_seconds: Seconds = 10.0
     """Time between two looks at the metrics; not shorter than Prometheus' scrape interval."""
     settle_seconds: Seconds = 10.0
-    """Time given to the data plane after each change of a route, before samples count: Istio's debounce is up to 10 s."""
+    """Time given to the data plane after each change of a route, before samples count: Istio debounces up to 10 s."""
     steps: tuple[AnyStep, ...] = (
         Step(weight=5),
         Step(weight=10),
@@ -51,6 +59,8 @@ class RolloutPolicy(Settings):
     webhooks: Webhooks = Webhooks()
     sizing: Sizing = Sizing()
     blue_green: BlueGreen = BlueGreen()
+    rolling: RollingUpdate = RollingUpdate()
+    bring_your_own: BringYourOwn = BringYourOwn()
     start_seconds: Seconds = 300.0
     """Longest wait for canary pods to become Available: an image of a GB on a new node."""
     promote_seconds: Seconds = 900.0
@@ -94,6 +104,12 @@ def _contradictions(policy: RolloutPolicy) -> Iterator[str]:
     least = sum(seconds_of(step) for step in policy.steps)
     if least >= policy.deadline_seconds:
         yield f"deadline_seconds = {policy.deadline_seconds:g}: the steps alone take {least:g} s; give more"
+    pace, useful = policy.rolling.pace_seconds, policy.settle_seconds + 2 * policy.tick_seconds
+    if 0 < pace < useful:
+        yield (
+            f"rolling.pace_seconds = {pace}: with settle_seconds and two ticks a batch of new pods is seen after "
+            f"{useful:g} s only; give at least that, or 0 to leave minReadySeconds alone"
+        )
     if policy.baseline is Baseline.FRESH:
         half = [step.weight for step in policy.steps if isinstance(step, Step) and step.weight > 50]
         if half:
@@ -107,6 +123,7 @@ PROFILES: Mapping[str, RolloutPolicy] = {
         tick_seconds=5,
         settle_seconds=5,
         steps=tuple(Step(weight=weight, seconds=20, requests=20) for weight in (10, 25, 50)),
+        rolling=RollingUpdate(pace_seconds=30),
         start_seconds=60,
         deadline_seconds=900,
     ),
@@ -120,6 +137,7 @@ PROFILES: Mapping[str, RolloutPolicy] = {
             latency=LatencyTolerance(relative=0.05),
         ),
         on_inconclusive=OnInconclusive.HOLD,
+        rolling=RollingUpdate(pace_seconds=300),
         start_seconds=600,
         deadline_seconds=14400,
     ),

@@ -1,21 +1,47 @@
-"""What ends a run before its time: by strategy and phase, the rules that are asked in order."""
+"""What ends a run before its time, or holds it: by strategy and phase, the rules that are asked in order."""
 
 from collections.abc import Callable
 
 from canary_analyzer.analysis import Decision as Judgement
+from canary_analyzer.rollout import rolling_rules
+from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.programs import Situation, stage_of
-from canary_analyzer.rollout.programs.goals import stable_patched
+from canary_analyzer.rollout.programs.goals import stable_patched, undecided_because
 from canary_analyzer.rollout.strategy import Strategy
 
 Rule = Callable[[Situation], str | None]
-"""A reason to abort, or None."""
+"""A reason to abort (or to hold), or None."""
 
 
 def abort_reason(s: Situation) -> str | None:
     """Return why the run must be aborted now, or None."""
     rules = RULES.get((s.run.strategy, s.run.phase), ())
     return next((reason for rule in rules if (reason := rule(s)) is not None), None)
+
+
+def hold_reason(s: Situation) -> str | None:
+    """Return why the run must stay where it is now, or None."""
+    if s.run.strategy is Strategy.ROLLING:
+        return rolling_rules.hold_reason(s)
+    if s.view.wishes.hold:
+        return "the annotation hold is set"
+    if s.evidence.unavailable:
+        return f"no metrics, so nothing is known of the canary: {s.evidence.unavailable}"
+    return gate_closed(s)
+
+
+def gate_closed(s: Situation) -> str | None:
+    """Some webhook has not said yes; it is asked again."""
+    closed = [f"{c.webhook} {s.view.answers[c.key].text}" for c in due(s.run) if c.key in s.view.answers]
+    return f"a webhook has not said yes and is asked again: {', '.join(closed)}" if closed else None
+
+
+def gate_refused(s: Situation) -> str | None:
+    """Some webhook has said no, and the service's config takes that for its last word."""
+    answers = {call.webhook: s.view.answers.get(call.key) for call in due(s.run)}
+    said_no = [f"{name} {each.text}" for name, each in answers.items() if each is not None and each.final]
+    return f"a webhook has refused: {', '.join(said_no)}" if said_no else None
 
 
 def withdrawn(s: Situation) -> str | None:
@@ -43,8 +69,12 @@ def canary_broken(s: Situation) -> str | None:
     """The canary cannot serve, or is gone."""
     if s.view.canary_trouble:
         return f"the canary's pods cannot serve: {s.view.canary_trouble}"
-    if s.view.canary is None and s.run.phase is not Phase.STARTING:
+    if s.run.phase is Phase.STARTING:
+        return None
+    if s.view.canary is None:
         return f"the canary Deployment {s.run.canary} was deleted by somebody else"
+    if s.run.fresh is not None and s.view.fresh is None:
+        return f"the baseline Deployment {s.run.fresh.name} was deleted by somebody else"
     return None
 
 
@@ -56,16 +86,10 @@ def judged_bad(s: Situation) -> str | None:
 
 def overdue(s: Situation) -> str | None:
     """The whole run takes too long; what people make it wait for does not count."""
-    waits_for_people = s.run.held_since is not None or s.run.phase is Phase.AWAITING_APPROVAL
+    waits_for_people = s.run.held_since is not None
     if not waits_for_people and s.now - s.run.started - s.run.held_seconds > s.run.policy.deadline_seconds:
-        return f"no verdict within {s.run.policy.deadline_seconds:.0f} s, traffic goes back: {_undecided_because(s)}"
+        return f"no verdict within {s.run.policy.deadline_seconds:.0f} s, traffic goes back: {undecided_because(s)}"
     return None
-
-
-def _undecided_because(s: Situation) -> str:
-    if s.evidence.unavailable:
-        return f"no metrics: {s.evidence.unavailable}"
-    return s.evidence.verdict.reason if s.evidence.verdict is not None else "no requests were seen"
 
 
 def promotion_undone(s: Situation) -> str | None:
@@ -95,13 +119,38 @@ def _until_drained(rule: Rule) -> Rule:
     return lambda s: rule(s) if s.run.weight > 0 else None
 
 
-_ON_THE_RAMP: tuple[Rule, ...] = (withdrawn, stable_changed, canary_broken, judged_bad, late, overdue)
+_ON_THE_RAMP: tuple[Rule, ...] = (
+    withdrawn,
+    stable_changed,
+    canary_broken,
+    judged_bad,
+    gate_refused,
+    late,
+    overdue,
+)
+_SIBLINGS = (Strategy.CANARY, Strategy.BLUE_GREEN)
 _PROMOTING: tuple[Rule, ...] = tuple(
     _until_drained(rule) for rule in (withdrawn, promotion_undone, canary_broken, promotion_stuck, late)
 )
 
+_ROLLING: tuple[Rule, ...] = (
+    withdrawn,
+    rolling_rules.template_changed,
+    rolling_rules.new_pods_broken,
+    judged_bad,
+    rolling_rules.unjudged,
+    late,
+    overdue,
+)
+_ROLLED_OUT: tuple[Rule, ...] = tuple(
+    rolling_rules.until_complete(rule)
+    for rule in (withdrawn, rolling_rules.template_changed, rolling_rules.new_pods_broken, late)
+)
+
 RULES: dict[tuple[Strategy, Phase], tuple[Rule, ...]] = {
-    **{(strategy, phase): _ON_THE_RAMP for strategy in (Strategy.CANARY,) for phase in RAMPING | {Phase.STARTING}},
-    **{(strategy, Phase.PROMOTING): _PROMOTING for strategy in (Strategy.CANARY,)},
+    **{(strategy, phase): _ON_THE_RAMP for strategy in _SIBLINGS for phase in RAMPING | {Phase.STARTING}},
+    **{(strategy, Phase.PROMOTING): _PROMOTING for strategy in _SIBLINGS},
+    **{(Strategy.ROLLING, phase): _ROLLING for phase in RAMPING | {Phase.STARTING}},
+    (Strategy.ROLLING, Phase.PROMOTING): _ROLLED_OUT,
 }
 """Phases without rules cannot be aborted: nothing is left to give back, or it is being given back."""

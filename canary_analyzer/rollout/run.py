@@ -6,8 +6,13 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from canary_analyzer.rollout.phases import ENDED, Event, Phase, next_phase
-from canary_analyzer.rollout.policy import RolloutPolicy, Step
+from canary_analyzer.rollout.policy import RolloutPolicy
+from canary_analyzer.rollout.ramp import NOTHING, ramp_of
+from canary_analyzer.rollout.rolling import Rolling
+from canary_analyzer.rollout.steps import RampStep
 from canary_analyzer.rollout.strategy import Strategy
+from canary_analyzer.routing import Target
+from canary_analyzer.routing.traffic import Traffic
 
 TIMELINE_LENGTH = 200
 REASON_LENGTH = 1000
@@ -53,6 +58,16 @@ class RouteRef(Value):
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
+class FreshBaseline(Value):
+    """The second sibling: stable's version in as many new pods as the canary has."""
+
+    name: str
+    """Of its Deployment."""
+    service: str
+    label: str
+    """The value that its pods have of the label that tells arms apart."""
+
+
 class Run(Value):
     """Everything that must outlive the process: who, what, by which policy, and how far it came."""
 
@@ -61,13 +76,19 @@ class Run(Value):
     deployment: str
     uid: str = ""
     """Of the Deployment; one that was deleted and made again is another."""
-    service: str
-    canary: str
+    service: str = ""
+    canary: str = ""
     """Name of the canary Deployment."""
-    canary_service: str
-    label: tuple[str, str]
+    canary_service: str = ""
+    label: tuple[str, str] = ("", "")
     """The label, key and value, that tells canary pods from stable ones."""
+    target: Target | None = None
+    """The Services between which the routes choose; None in older records."""
+    fresh: FreshBaseline | None = None
+    """New pods of the old version, where the policy compares with such."""
     strategy: Strategy = Strategy.CANARY
+    rolling: Rolling | None = None
+    """What a rolling update changes in stable; None for other strategies."""
     routes: tuple[RouteRef, ...] = ()
     trigger: str
     """The annotation `image` as the user wrote it."""
@@ -83,9 +104,17 @@ class Run(Value):
     stage_since: float = 0.0
     step: int = 0
     weight: int = 0
-    """The weight we want the canary to have now, in percent; the VirtualService says what it has."""
+    """The share of the requests we want the new version to have now, in percent; the routes say what it has."""
+    traffic: Traffic = NOTHING
+    """All that we want the routes to do now, `weight` included."""
     routed: bool = False
     """Whether the canary may ever have been in the route."""
+    stable_replicas: int = 0
+    """Stable's size at the start: an autoscaler may not go below it while the canary has traffic."""
+    passed: tuple[str, ...] = ()
+    """Keys of the gates that have said yes; they are not asked again."""
+    conclusion: str = ""
+    """What the judge said at the last comparison; empty before."""
     stable_patched: bool = False
     """Whether promotion has begun to write to stable."""
     held_since: float | None = None
@@ -102,12 +131,31 @@ class Run(Value):
     @model_validator(mode="before")
     @classmethod
     def _from_older_record(cls, fields: Any) -> Any:
-        """Read a record from before routes had a kind and a namespace."""
+        """Read a record from before routes had a kind and a namespace, and traffic was more than a weight."""
         if not isinstance(fields, dict) or "virtual_services" not in fields:
             return fields
         names = fields["virtual_services"]
         routes = [{"namespace": fields["namespace"], "name": name} for name in names]
-        return {"routes": routes, **fields}
+        return {"routes": routes, "traffic": {"weight": fields.get("weight", 0)}, **fields}
+
+    @property
+    def shows_in_shares(self) -> bool:
+        """Whether the observed share of requests tells that the routes are in force.
+
+        Copies are not counted, testers are nobody knows how many, and sessions are not equally busy.
+        """
+        drawn = self.traffic.sticky is not None and 0 < self.traffic.weight < 100
+        return not (self.traffic.mirror or self.traffic.match or drawn)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether both versions answer requests of the same users, so that samples count."""
+        return self.strategy is Strategy.ROLLING or self.traffic.weight > 0
+
+    @property
+    def stable(self) -> str:
+        """Name of the stable Deployment."""
+        return self.deployment
 
     @property
     def ended(self) -> bool:
@@ -115,12 +163,12 @@ class Run(Value):
         return self.phase in ENDED
 
     @property
-    def ramp(self) -> tuple[Step, ...]:
+    def ramp(self) -> tuple[RampStep, ...]:
         """The steps that the run takes, in order."""
-        return self.policy.steps
+        return ramp_of(self.strategy, self.policy)
 
     @property
-    def ramp_step(self) -> Step:
+    def ramp_step(self) -> RampStep:
         """The step of the ramp that the run is at."""
         return self.ramp[self.step]
 

@@ -2,22 +2,27 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
-from canary_analyzer.rollout.labels import LabelChange, SiblingProblem, Unlabelable, choose_label
+from canary_analyzer.rollout.labels import LabelChange, SiblingProblem, Unlabelable, baseline_value, choose_label
 from canary_analyzer.rollout.sibling_images import container_images, template_hash, with_images
-from canary_analyzer.rollout.sibling_names import sibling_name
+from canary_analyzer.rollout.sibling_names import BASELINE, CANARY, sibling_name
 from canary_analyzer.routing.documents import Document
 
 __all__ = [
+    "BASELINE",
+    "CANARY",
+    "Copy",
     "LabelChange",
     "SiblingProblem",
     "Unlabelable",
-    "canary_deployment",
+    "baseline_value",
     "canary_service",
     "choose_label",
     "container_images",
     "owner_reference",
+    "sibling_deployment",
     "sibling_name",
     "template_hash",
     "with_images",
@@ -76,26 +81,37 @@ def owner_reference(stable: Document) -> dict[str, Any]:
     }
 
 
-def canary_deployment(stable: Document, images: Mapping[str, str], label: LabelChange, replicas: int) -> Document:
-    """The Deployment of the canary: the stable one with other images, another name, and the one label changed.
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """In what a sibling differs from the stable Deployment."""
 
-    The pod template is copied as it is, labels included, so that policies, budgets and telemetry treat both alike; only
-    our own and other tools' tracking annotations are left out. A paused stable gives a canary that is not paused.
+    name: str
+    images: Mapping[str, str]
+    label: LabelChange
+    replicas: int
+
+
+def sibling_deployment(stable: Document, copy: Copy) -> Document:
+    """The Deployment of a sibling: the stable one with another name, its images, and the one label changed.
+
+    The pod template is copied as it is, labels included, so that policies and telemetry treat both alike; only our own
+    and other tools' tracking annotations are left out. A paused stable gives a sibling that is not paused.
 
     Raises:
         SiblingProblem: `images` names a container that is not there.
     """
-    spec = deepcopy(with_images(stable, images)["spec"])
+    label = copy.label
+    spec = deepcopy(with_images(stable, copy.images)["spec"])
     spec.pop("paused", None)
     metadata = spec["template"].setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), label.key: label.value}
     if metadata.get("annotations"):
         metadata["annotations"] = _without(metadata["annotations"], _FOREIGN_ANNOTATIONS)
-    spec |= {"replicas": replicas, "selector": _narrowed(spec["selector"], label)}
+    spec |= {"replicas": copy.replicas, "selector": _narrowed(spec["selector"], label)}
     return {
         "apiVersion": stable.get("apiVersion", "apps/v1"),
         "kind": stable.get("kind", "Deployment"),
-        "metadata": _metadata(stable, sibling_name(stable["metadata"]["name"]), stable, label),
+        "metadata": _metadata(stable, copy.name, stable, label),
         "spec": spec,
     }
 

@@ -3,16 +3,17 @@
 import hashlib
 
 _LONGEST = 63
-_SUFFIX = "-canary"
+CANARY = "-canary"
+BASELINE = "-baseline"
 
 
-def sibling_name(name: str) -> str:
-    """`<name>-canary`, within the 63 characters of a DNS label (RFC 1123) and of a label value.
+def sibling_name(name: str, suffix: str = CANARY) -> str:
+    """`<name>-canary` (or another suffix), within the 63 characters of a DNS label (RFC 1123) and of a label value.
 
     A longer name is cut, and 8 hexadecimal digits of its SHA-256 keep two names that share a beginning apart.
     """
-    if len(name) + len(_SUFFIX) <= _LONGEST:
-        return name + _SUFFIX
+    if len(name) + len(suffix) <= _LONGEST:
+        return name + suffix
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    head = name[: _LONGEST - len(_SUFFIX) - len(digest) - 1].rstrip("-._")
-    return f"{head}-{digest}{_SUFFIX}"
+    head = name[: _LONGEST - len(suffix) - len(digest) - 1].rstrip("-._")
+    return f"{head}-{digest}{suffix}"

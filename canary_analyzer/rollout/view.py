@@ -1,9 +1,12 @@
 """What one pass has seen: the cluster and the metrics, as values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from canary_analyzer.analysis import Verdict
+from canary_analyzer.rollout.gates import Answer
+from canary_analyzer.rollout.rolling import RollingView
+from canary_analyzer.routing.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,16 @@ class Wishes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Autoscaler:
+    """A HorizontalPodAutoscaler as observed."""
+
+    minimum: int
+    maximum: int
+    held: bool
+    """Whether its minimum is (or was, before somebody else changed it) ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     """The cluster as one pass saw it."""
 
@@ -60,16 +73,26 @@ class View:
     canary_unready: str = ""
     """What canary pods that are not Available are waiting for."""
     canary_services: bool = False
-    """The canary's Service exists."""
+    """Every sibling's Service exists."""
+    services_left: bool = False
+    """Some sibling's Service exists."""
     weight: int | None = None
     """The canary's weight in the live routes, in percent; None where it is not in them, or they disagree."""
-    reached: int | None = None
-    """The weight the run wanted before this pass, where the routes are as setting it makes them; else None.
+    reached: Traffic | None = None
+    """The traffic the run wanted before this pass, where the routes are as setting it makes them; else None.
 
-    Beside foreign destinations a weight can only be met to the nearest point, so this is not always `weight`.
+    Beside foreign destinations a weight can only be met to the nearest point, so its weight is not always `weight`.
     """
     routed: bool = False
     """Some live route names the canary."""
+    rolling: RollingView | None = None
+    """Old and new pods of stable, where they are what is compared."""
+    fresh: Workload | None = None
+    """The fresh baseline's Deployment."""
+    autoscaler: Autoscaler | None = None
+    """The one that sizes stable; None where there is none."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """What webhooks have answered, by the key of the call; not yet, where one is missing."""
     write_trouble: str = ""
     """Why the write of the pass before failed, in the API server's words; empty where it did not."""
 

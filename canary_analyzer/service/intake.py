@@ -1,22 +1,21 @@
 """From an annotated Deployment to a run: accept it, refuse it with every reason, or take an echo away."""
 
-from collections.abc import Mapping
-
 import structlog
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.act import annotate
 from canary_analyzer.cluster.client import Cluster, Conflict
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.routes import live
-from canary_analyzer.rollout import annotations, plan, sibling
+from canary_analyzer.cluster.stable import annotate
+from canary_analyzer.rollout import annotations, plan, rolling_plan, sibling
 from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.intake import Intent, Seen, assess
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.policy import RolloutPolicy
+from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.routing import Document
 
 log = structlog.get_logger()
@@ -36,16 +35,14 @@ def seen(deployment: Document) -> Seen:
     return Seen.of(deployment, sibling.template_hash(deployment))
 
 
-def take_in(
-    cluster: Cluster, deployment: Document, before: Seen | None, profiles: Mapping[str, RolloutPolicy], now: float
-) -> Record | None:
+def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers: Offers, now: float) -> Record | None:
     """Return the record of the run that the Deployment's annotations start, if they do, or of the one that is active.
 
     Args:
         cluster: where to write.
         deployment: as it is now.
         before: how it looked before it got its trigger; None where nobody watched.
-        profiles: policies by name.
+        offers: what its annotations can choose from.
         now: seconds since the epoch.
 
     Raises:
@@ -61,12 +58,14 @@ def take_in(
     if intent is Intent.ECHO:
         _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
         return None
-    around = surroundings(cluster, deployment)
+    around = surroundings(cluster, deployment, offers.route_kind)
     if not around.workload.current:
         raise StillChanging
     try:
         number = 1 + max((records.number_of(record.run) for record in past), default=0)
-        run = plan.plan(deployment, around, profiles, number, now)
+        asked = annotations.of(deployment).get(annotations.STRATEGY)
+        planner = rolling_plan.plan if asked == Strategy.ROLLING else plan.plan
+        run = planner(deployment, around, offers, number, now)
     except plan.Refused as refused:
         _refuse(cluster, deployment, str(refused), now)
         return None

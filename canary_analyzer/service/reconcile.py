@@ -5,18 +5,19 @@ that a process killed in between finds in the record what it was about to do, an
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.act import Subject, abandon, act, set_status
+from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import observe
 from canary_analyzer.cluster.records import Record
+from canary_analyzer.cluster.stable import set_status
 from canary_analyzer.metrics import SampleReader
-from canary_analyzer.rollout.actions import Action
+from canary_analyzer.rollout.actions import Action, CallWebhooks
 from canary_analyzer.rollout.decide import decide
 from canary_analyzer.rollout.evidence import Progress, evidence
 from canary_analyzer.rollout.phases import Phase
@@ -24,6 +25,7 @@ from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.run import Moment, Run
 from canary_analyzer.rollout.view import View
 from canary_analyzer.service.samples import pair, read
+from canary_analyzer.service.webhooks import Webhooks
 
 log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ class Ports:
     reader: SampleReader
     clock: Callable[[], float]
     """Seconds since the epoch."""
+    webhooks: Webhooks = field(default_factory=Webhooks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,24 +75,30 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
         ports.reader.forget(pair(plan))
         return None
     now = ports.clock()
-    view = replace(view, write_trouble=active.write_trouble)
+    view = replace(view, write_trouble=active.write_trouble, answers=ports.webhooks.answers(plan))
     samples = read(ports.reader, plan, active.progress, now)
     judged = evidence(samples, plan)
     decision = decide(Situation(run=plan, view=view, evidence=judged, now=now))
     record = replace(active.record, run=decision.run)
     if decision.run != plan:
         record = records.save(ports.cluster, record)
-    trouble = _act(ports.cluster, decision.action, record)
+    if pair(decision.run) != pair(plan):
+        ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
+    trouble = _act(ports, decision.action, record)
     following = replace(active, record=record, progress=samples, view=view, write_trouble=trouble)
     return tell(ports.cluster, following)
 
 
-def _act(cluster: Cluster, action: Action | None, record: Record) -> str:
+def _act(ports: Ports, action: Action | None, record: Record) -> str:
     """Carry the action out and return why it failed, or nothing; the goal that it leads to is awaited either way."""
-    if action is None:
-        return ""
     try:
-        act(cluster, action, Subject(run=record.run, snapshot=record.routes))
+        match action:
+            case None:
+                return ""
+            case CallWebhooks(calls=calls):
+                ports.webhooks.call(record.run, calls)
+            case _:
+                act(ports.cluster, action, Subject(run=record.run, snapshot=record.routes))
     except ClusterError as error:
         log.warning("a write failed, trying again with the next pass", error=str(error))
         return str(error)

@@ -1,7 +1,7 @@
 """All active runs: one APScheduler job for each, passes as often as its stage needs."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -16,7 +16,7 @@ from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import RAMPING, Phase
-from canary_analyzer.rollout.policy import RolloutPolicy
+from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.intake import StillChanging, take_in
@@ -45,12 +45,12 @@ class Rollouts:
         ports: Ports,
         telemetry: Telemetry,
         scheduler: BaseScheduler,
-        profiles: Mapping[str, RolloutPolicy],
+        offers: Offers,
     ) -> None:
         self._ports = ports
         self._telemetry = telemetry
         self._scheduler = scheduler
-        self._profiles = profiles
+        self._offers = offers
         self._lock = Lock()
         self._active: dict[Key, Active] = {}
         self._turns: dict[Key, Lock] = {}
@@ -121,7 +121,7 @@ class Rollouts:
         deployment = self._ports.cluster.find(DEPLOYMENTS, *key)
         if deployment is None:
             return None
-        return take_in(self._ports.cluster, deployment, before, self._profiles, self._ports.clock())
+        return take_in(self._ports.cluster, deployment, before, self._offers, self._ports.clock())
 
     def _turn(self, key: Key) -> Lock:
         """Return what lets one job at a time work on a Deployment; each reads everything anew once it has its turn."""
@@ -179,6 +179,7 @@ class Rollouts:
             before = self._active.pop(key).run
         self._telemetry.show(key, None)
         self._ports.reader.forget(pair(before))
+        self._ports.webhooks.forget(before)
         if last is not None:
             self._telemetry.count(last.run)
         self.request(key, before_next(before))
@@ -195,5 +196,6 @@ def delay(run: Run, now: float) -> float:
     """Return the seconds until the next pass: the next tick while samples are gathered, else soon."""
     tick = run.policy.tick_seconds
     next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
-    gathering = run.phase in RAMPING and stage_of(run).samples
+    # New pods of a rolling update come when they like: samples stop in the tick in which a cold one is there.
+    gathering = run.phase in RAMPING and stage_of(run).samples and run.rolling is None
     return next_tick if gathering else min(next_tick, POLL_SECONDS)

@@ -7,6 +7,7 @@ from canary_analyzer.metrics import (
     Credentials,
     MetricsUnavailable,
     Pair,
+    Pods,
     PrometheusReader,
     ReaderSettings,
     SampleReader,
@@ -14,6 +15,7 @@ from canary_analyzer.metrics import (
     dialect,
 )
 from canary_analyzer.rollout.evidence import Counted, Edges, Progress, absorb, boundaries, fresh
+from canary_analyzer.rollout.rolling import Rolling
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.settings import PrometheusSettings
 
@@ -34,11 +36,31 @@ def reader(given: PrometheusSettings) -> SampleReader:
 
 def pair(run: Run) -> Pair:
     """Return whose metrics a run compares."""
+    if run.rolling is not None:
+        return _pods_of_one(run, run.rolling)
+    baseline = (run.stable, run.service) if run.fresh is None else (run.fresh.name, run.fresh.service)
     return Pair(
-        baseline=Workload(namespace=run.namespace, name=run.deployment),
+        baseline=Workload(namespace=run.namespace, name=baseline[0]),
         canary=Workload(namespace=run.namespace, name=run.canary),
-        baseline_service=run.service,
+        baseline_service=baseline[1],
         canary_service=run.canary_service,
+        sources=frozenset(run.policy.sources),
+        metrics=run.policy.metrics,
+    )
+
+
+def _pods_of_one(run: Run, rolling: Rolling) -> Pair:
+    """Old and new pods of one Deployment; there are none new before they have been seen."""
+    new = run.label[1]
+    arms = {"baseline": {rolling.old_pods}, "canary": {new} if new else set()}
+    workloads = {
+        arm: Workload(namespace=run.namespace, name=run.stable, pods=Pods(values=frozenset(hashes)))
+        for arm, hashes in arms.items()
+    }
+    return Pair(
+        **workloads,
+        baseline_service=run.service,
+        canary_service=run.service,
         sources=frozenset(run.policy.sources),
         metrics=run.policy.metrics,
     )

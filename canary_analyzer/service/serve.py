@@ -18,6 +18,7 @@ from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.settings import ServiceSettings
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
+from canary_analyzer.service.webhooks import Webhooks
 
 log = structlog.get_logger()
 
@@ -32,7 +33,12 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
         ClusterError: the kubeconfig cannot be used.
     """
     logs.configure()
-    ports = Ports(cluster=Cluster.connect(kubeconfig), reader=samples.reader(settings.prometheus), clock=time.time)
+    ports = Ports(
+        cluster=Cluster.connect(kubeconfig),
+        reader=samples.reader(settings.prometheus),
+        clock=time.time,
+        webhooks=Webhooks(settings=settings.webhooks),
+    )
     registry = CollectorRegistry()
     workers = ThreadPoolExecutor(settings.workers)
     scheduler = BackgroundScheduler(
@@ -40,7 +46,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
         job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
         timezone=UTC,
     )
-    rollouts = Rollouts(ports, Telemetry(registry), scheduler, settings.profiles)
+    rollouts = Rollouts(ports, Telemetry(registry), scheduler, settings.offers)
     watchers = [Watcher(namespace, ports.cluster, rollouts) for namespace in settings.namespaces or ("",)]
     server = http.serve(
         settings.http.host, settings.http.port, registry, lambda: all(w.synced.is_set() for w in watchers)

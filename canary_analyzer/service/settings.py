@@ -1,6 +1,7 @@
 """The config file: where things are, and the policies by name."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -9,7 +10,9 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from canary_analyzer.rollout.fields import Seconds, Settings
+from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, merged, mistakes
+from canary_analyzer.service.webhooks import WebhookSettings
 
 
 class Misconfigured(ValueError):
@@ -65,6 +68,20 @@ class HttpSettings(Settings):
     """0 lets the system choose a free one."""
 
 
+class Routing(StrEnum):
+    """Which API says where requests go."""
+
+    ISTIO = "istio"
+    """VirtualServices."""
+    GATEWAY_API = "gateway-api"
+    """HTTPRoutes."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the documents that are edited."""
+        return "VirtualService" if self is Routing.ISTIO else "HTTPRoute"
+
+
 class ServiceSettings(Settings):
     """Everything the service is told at its start."""
 
@@ -75,6 +92,26 @@ class ServiceSettings(Settings):
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Runs that may be taken forward at the same moment."""
     profiles: Mapping[str, RolloutPolicy] = PROFILES
+    """Policies that the annotation `profile` can name."""
+    webhooks: Mapping[str, WebhookSettings] = {}
+    """Webhooks that policies can name: nobody else may say where requests of ours go."""
+    routing: Routing = Routing.ISTIO
+
+    @property
+    def offers(self) -> Offers:
+        """What annotations can choose from."""
+        return Offers(profiles=self.profiles, webhooks=frozenset(self.webhooks), route_kind=self.routing.kind)
+
+    @model_validator(mode="after")
+    def _webhooks_are_known(self) -> Self:
+        unknown = [
+            f"profiles.{name}: there is no webhook {webhook} under `webhooks`; add it or correct its spelling"
+            for name, policy in self.profiles.items()
+            for webhook in sorted(policy.webhook_names - self.webhooks.keys())
+        ]
+        if unknown:
+            raise ValueError("; ".join(unknown))
+        return self
 
     @field_validator("profiles", mode="before")
     @classmethod

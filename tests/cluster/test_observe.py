@@ -2,9 +2,9 @@
 
 import pytest
 
-from canary_analyzer.cluster.observe import at_weight, trouble, unready, weight, wishes, workload
+from canary_analyzer.cluster.observe import reached, trouble, unready, weight, wishes, workload
 from canary_analyzer.rollout.annotations import APPROVE, HOLD, IMAGE, STATUS, status_line
-from canary_analyzer.routing import Target, with_weight
+from canary_analyzer.routing import ISTIO, Target, Traffic
 
 TARGET = Target(namespace="default", stable="app", canary="app-canary")
 
@@ -83,18 +83,22 @@ def virtual_service(*weights):
     return {"metadata": {"name": "app", "namespace": "default"}, "spec": {"hosts": ["app"], "http": [{"route": route}]}}
 
 
-def test_a_weight_that_foreign_shares_round_counts_as_reached():
-    route = with_weight(virtual_service(30, 70), TARGET, 5)
-    assert at_weight([route], TARGET, 5)
-    assert weight([route], TARGET) == 7
+def with_weight(route, weight):
+    return ISTIO.with_traffic(route, TARGET, Traffic(weight=weight))
 
 
-def test_routes_that_disagree_or_lack_the_canary_are_at_no_weight():
-    one, two = with_weight(virtual_service(100), TARGET, 10), with_weight(virtual_service(100), TARGET, 25)
-    assert weight([one, two], TARGET) is None
-    assert not at_weight([one, two], TARGET, 10)
-    assert not at_weight([virtual_service(100)], TARGET, 0)
-    assert not at_weight([], TARGET, 0)
+def test_a_weight_that_foreign_shares_round_counts_as_reached(run):
+    route = with_weight(virtual_service(30, 70), 5)
+    assert reached([route], run.model_copy(update={"traffic": Traffic(weight=5)}))
+    assert weight([route], run) == 7
+
+
+def test_routes_that_disagree_or_lack_the_canary_are_at_no_weight(run):
+    one, two = with_weight(virtual_service(100), 10), with_weight(virtual_service(100), 25)
+    assert weight([one, two], run) is None
+    assert not reached([one, two], run.model_copy(update={"traffic": Traffic(weight=10)}))
+    assert not reached([virtual_service(100)], run)
+    assert not reached([], run)
 
 
 def test_the_run_is_closed_only_by_its_own_final_status(run):

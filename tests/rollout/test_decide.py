@@ -9,20 +9,21 @@ from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.programs.goals import canary_replicas
 from canary_analyzer.rollout.view import Evidence, Share, Wishes
+from canary_analyzer.routing import Traffic
 
 PROMOTED = [
     "CreateCanary 2",
-    "SetWeight 0",
-    "SetWeight 10",
-    "SetWeight 50",
+    "SetTraffic 0",
+    "SetTraffic 10",
+    "SetTraffic 50",
     "PatchStable",
-    "SetWeight 0",
+    "SetTraffic 0",
     "RestoreRoutes",
     "DeleteCanary",
     "DeleteCanaryServices",
     "CloseRequest",
 ]
-LEFT = ["SetWeight 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
+LEFT = ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
 
 
 def one_pass(run, world, now, evidence=None):
@@ -68,7 +69,7 @@ def test_a_bad_canary_loses_its_traffic_in_the_pass_that_sees_the_verdict(run, w
     world.log.clear()
     world.verdict = make.verdict(Decision.ABORT, "errors: 12 of 100 against 0 of 900")
     decision = one_pass(run, world, now + 1)
-    assert type(decision.action).__name__ == "SetWeight"
+    assert type(decision.action).__name__ == "SetTraffic"
     assert decision.run.phase is Phase.ABORTING
     world.obey(decision.action)
     ended = drive(decision.run, world)
@@ -95,7 +96,7 @@ def test_a_process_killed_at_any_write_finishes_the_same_way(run, make, verdict,
             if decision.action is not None and not crashed:
                 world.obey(decision.action)
         assert alive.ended
-        assert (world.canary, world.services, world.weight, world.wishes.closed) == (None, False, None, True)
+        assert (world.canary, world.services, world.traffic, world.wishes.closed) == (None, False, None, True)
         assert world.stable.images["app"] == ("app:v2" if verdict is Decision.HEALTHY else "app:v1")
 
 
@@ -157,7 +158,7 @@ def test_pods_that_never_become_available_never_get_into_the_route(run, world, m
     ended = drive(run, world, until=400)
     assert ended.phase is Phase.ABORTED
     assert "within 300 s, the canary's pods did not become Available" in ended.reason
-    assert not [write for write in world.log if write.startswith("SetWeight")]
+    assert not [write for write in world.log if write.startswith("SetTraffic")]
 
 
 def test_without_metrics_the_weight_stays_the_phase_says_why_and_the_run_goes_on_afterwards(run, world):
@@ -235,13 +236,13 @@ def test_samples_count_only_after_the_observed_share_agrees_with_the_weight(run,
 def test_foreign_reverts_are_undone_a_few_times_and_then_end_the_run(run, world):
     run, now = drive_to(run, world, "analyse")
     for revert in range(MOST_REVERTS):
-        world.weight = 0
+        world.traffic = Traffic(weight=0)
         run = one_pass(run, world, now).run
         assert (run.stage, run.reverts) == ("shift weight", revert + 1)
-        world.weight = 10
+        world.traffic = Traffic(weight=10)
         run = one_pass(run, world, now + 1).run
         now += 5
-    world.weight = 0
+    world.traffic = Traffic(weight=0)
     assert "somebody else changed the weights" in one_pass(run, world, now).run.reason
 
 
@@ -293,11 +294,11 @@ def test_a_route_that_somebody_puts_back_on_the_way_out_is_drained_again_before_
     def edit(run, world, now):
         if run.stage == "settle restored" and not edited:
             edited.append(now)
-            world.weight = 25
+            world.traffic = Traffic(weight=25)
             world.log.clear()
 
     assert drive(run, world, each=edit).phase is Phase.SUCCEEDED
-    assert world.log == ["SetWeight 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
+    assert world.log == ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
 
 
 def test_weights_that_somebody_takes_away_during_promotion_do_not_hold_it_up(run, world, make):
@@ -305,7 +306,7 @@ def test_weights_that_somebody_takes_away_during_promotion_do_not_hold_it_up(run
 
     def revert(run, world, now):
         if run.phase is Phase.PROMOTING and run.stage == "settle stable":
-            world.weight = 0
+            world.traffic = Traffic(weight=0)
 
     assert drive(run, world, each=revert).phase is Phase.SUCCEEDED
 
@@ -318,7 +319,7 @@ def test_a_promotion_that_somebody_undoes_is_no_success(run, world, make):
             world.stable = make.workload({"app": "app:v1"})
 
     ended = drive(run, world, each=undo)
-    assert (ended.phase, world.canary, world.weight) == (Phase.ABORTED, None, None)
+    assert (ended.phase, world.canary, world.traffic) == (Phase.ABORTED, None, None)
     assert "somebody else changed the image" in ended.reason
 
 
@@ -332,7 +333,7 @@ def test_a_promotion_is_aborted_when_its_canary_breaks_and_traffic_does_not_wait
     assert aborted.run.phase is Phase.ABORTING
     world.obey(aborted.action)
     world.stable = make.workload({"app": "app:v1"}, available=2)
-    assert type(one_pass(aborted.run, world, now + 2).action).__name__ == "SetWeight"
+    assert type(one_pass(aborted.run, world, now + 2).action).__name__ == "SetTraffic"
 
 
 def test_only_the_containers_whose_image_changes_tell_whether_stable_is_restored(make):
@@ -363,7 +364,7 @@ def test_the_time_that_a_user_holds_a_run_is_not_counted_against_its_deadline(ma
 def test_a_hold_that_was_set_from_the_start_keeps_the_canary_at_zero(run, world):
     world.wishes = Wishes(trigger="app:v2", hold=True)
     held = drive(run, world, until=60)
-    assert (held.phase, world.weight) == (Phase.HOLDING, 0)
+    assert (held.phase, world.traffic) == (Phase.HOLDING, Traffic())
 
 
 SHARES = {

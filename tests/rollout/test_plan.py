@@ -3,7 +3,7 @@ from copy import deepcopy
 import pytest
 
 from canary_analyzer.rollout.annotations import CONFIG, IMAGE
-from canary_analyzer.rollout.plan import Refused, Surroundings, plan
+from canary_analyzer.rollout.plan import Offers, Refused, Surroundings, plan
 from canary_analyzer.rollout.policy import PROFILES
 
 DEPLOYMENT = {
@@ -25,6 +25,13 @@ SERVICE = {
 }
 
 
+OFFERS = Offers(profiles=PROFILES, webhooks=frozenset({"load-test"}))
+
+
+def named(name):
+    return DEPLOYMENT | {"metadata": {"name": name, "namespace": "default"}}
+
+
 def virtual_service(name="app", **http):
     route = {"route": [{"destination": {"host": "app"}}], **http}
     return {
@@ -41,10 +48,10 @@ def around(make):
         whole = {
             "workload": make.workload(),
             "services": [SERVICE],
-            "virtual_services": [virtual_service()],
+            "routes": [virtual_service()],
             "destination_rules": [],
             "neighbours": [],
-            "deployments": frozenset({"app"}),
+            "deployments": [DEPLOYMENT],
             **fields,
         }
         return Surroundings(**whole)
@@ -63,7 +70,7 @@ def changed(path, value):
 
 
 def test_a_plain_deployment_gets_a_run_with_a_sibling_beside_it(around):
-    run = plan(DEPLOYMENT, around(), PROFILES, number=4, now=12.0)
+    run = plan(DEPLOYMENT, around(), OFFERS, number=4, now=12.0)
     assert (run.name, run.canary, run.canary_service, run.service) == ("app-4", "app-canary", "app-canary", "app")
     assert [str(route) for route in run.routes] == ["VirtualService default/app"]
     assert (run.images, run.stable_images) == ({"app": "app:v2"}, {"app": "app:v1"})
@@ -84,16 +91,16 @@ REFUSALS = {
     "image already runs": (changed(["metadata", "annotations", IMAGE], "app:v1"), {}, "already runs app:v1"),
     "annotation does not parse": (changed(["metadata", "annotations", CONFIG], "x: 1"), {}, "x = 1: there is no such"),
     "no Service": (DEPLOYMENT, {"services": []}, "no Service selects the pods of app"),
-    "no VirtualService": (DEPLOYMENT, {"virtual_services": []}, "app"),
+    "no VirtualService": (DEPLOYMENT, {"routes": []}, "app"),
     "several on one mesh host": (
         DEPLOYMENT,
-        {"virtual_services": [virtual_service("one"), virtual_service("two")]},
+        {"routes": [virtual_service("one"), virtual_service("two")]},
         "two",
     ),
     "fault": (DEPLOYMENT, {"virtual_services": [virtual_service(fault={"abort": {"httpStatus": 500}})]}, "fault"),
     "name taken by a Deployment": (
         DEPLOYMENT,
-        {"deployments": frozenset({"app-canary"})},
+        {"deployments": [DEPLOYMENT, named("app-canary")]},
         "Deployment app-canary exists",
     ),
     "name taken by a Service": (
@@ -118,12 +125,12 @@ def test_every_objection_is_told_at_once(around, make):
     deployment = changed(["spec", "strategy"], {"type": "Recreate"})
     deployment["metadata"]["annotations"][IMAGE] = "web=app:v2"
     with pytest.raises(Refused) as error:
-        plan(deployment, around(workload=make.workload(replicas=0), virtual_services=[]), PROFILES, 1, 0.0)
+        plan(deployment, around(workload=make.workload(replicas=0), routes=[]), OFFERS, 1, 0.0)
     assert len(error.value.reasons) == 4
 
 
 def refused(around, says, deployment=DEPLOYMENT):
     with pytest.raises(Refused) as error:
-        plan(deployment, around, PROFILES, number=1, now=0.0)
+        plan(deployment, around, OFFERS, number=1, now=0.0)
     assert len(error.value.reasons) == 1
     assert says in error.value.reasons[0]

@@ -86,7 +86,9 @@ SERVICE = {
 
 
 def canary(**changes):
-    return sibling.canary_deployment(STABLE | changes, {"web": "web:v2"}, LABEL, 2)
+    return sibling.sibling_deployment(
+        STABLE | changes, sibling.Copy(name="web-canary", images={"web": "web:v2"}, label=LABEL, replicas=2)
+    )
 
 
 def test_the_canary_runs_the_other_image_and_is_else_the_same():

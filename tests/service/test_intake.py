@@ -9,6 +9,7 @@ from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRT
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service.intake import StillChanging, seen, take_in
 
@@ -18,7 +19,7 @@ def take(cluster, app):
     """Take in what the app's annotations ask for; `before` is how the service last saw it."""
 
     def take(before=None):
-        return take_in(cluster, app.deployment(), before, PROFILES, now=1000.0)
+        return take_in(cluster, app.deployment(), before, Offers(profiles=PROFILES), now=1000.0)
 
     return take
 

@@ -15,6 +15,7 @@ from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service.intake import take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
@@ -28,7 +29,7 @@ class Passes:
         self.now = 1000.0
         reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
         self.ports = Ports(cluster=cluster, reader=reader, clock=lambda: self.now)
-        record = take_in(cluster, app.deployment(), None, PROFILES, self.now)
+        record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), self.now)
         self.active = Active(record=record, progress=fresh(record.run))
 
     def go(self, seconds=1.0):

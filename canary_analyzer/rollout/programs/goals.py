@@ -2,42 +2,85 @@
 
 from math import ceil
 
-from canary_analyzer.rollout.phases import RAMPING
-from canary_analyzer.rollout.programs.stage import Situation
+from canary_analyzer.analysis import Decision, MetricState
+from canary_analyzer.rollout.gates import Moment, due, told
+from canary_analyzer.rollout.phases import RAMPING, Phase
+from canary_analyzer.rollout.programs.stage import Goal, Situation
+from canary_analyzer.rollout.ramp import NOTHING, is_last_comparison, load_of, speaks_of_traffic
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.steps import ApprovalStep, Step, seconds_of
+from canary_analyzer.rollout.strategy import Strategy
+from canary_analyzer.rollout.view import Workload
 
 SETTLE_LIMIT = 6
 """Settle times after which a data plane that nobody can observe (no metrics) is taken to have followed."""
+TELL_LIMIT = 60.0
+"""Seconds that webhooks have to hear of a roll-back or an end."""
 
 
-def canary_replicas(stable_replicas: int, weight: int) -> int:
-    """Return how many canary pods a weight needs: its share of stable's size, at least 2 where stable has several."""
-    return max(min(2, stable_replicas), ceil(stable_replicas * weight / 100))
+def canary_replicas(stable_replicas: int, weight: int, headroom_percent: int = 0) -> int:
+    """Return how many canary pods a weight needs: its share of stable's size and some headroom, rounded up.
+
+    At least 2 where stable has several, so that one pod can go without a loss; never more than stable, which is
+    enough for everything.
+    """
+    share = ceil(stable_replicas * weight * (100 + headroom_percent) / 10_000)
+    return min(max(min(2, stable_replicas), share), stable_replicas)
 
 
 def replicas_needed(s: Situation) -> int:
     """Return how many canary pods the present step needs."""
-    return canary_replicas(s.view.stable.replicas, s.run.ramp_step.weight)
+    stable = s.view.stable.replicas
+    if s.run.strategy is Strategy.BLUE_GREEN:
+        return stable
+    headroom = s.run.policy.sizing.headroom_percent
+    return canary_replicas(stable, load_of(s.run.ramp_step, s.run.traffic), headroom)
+
+
+def siblings(s: Situation) -> tuple[Workload | None, ...]:
+    """Return the Deployments that the run makes: the canary and, where the policy wants one, the fresh baseline."""
+    return (s.view.canary,) if s.run.fresh is None else (s.view.canary, s.view.fresh)
 
 
 def canary_created(s: Situation) -> bool:
-    """Whether the canary's Deployment and Service exist."""
-    return s.view.canary is not None and s.view.canary_services
+    """Whether every sibling's Deployment and Service exist."""
+    return None not in siblings(s) and s.view.canary_services
 
 
 def canary_scaled(s: Situation) -> bool:
-    """Whether the canary was given as many replicas as the step needs."""
-    return s.view.canary is not None and s.view.canary.replicas >= replicas_needed(s)
+    """Whether every sibling was given as many replicas as the step needs."""
+    return all(each is not None and each.replicas >= replicas_needed(s) for each in siblings(s))
 
 
 def canary_available(s: Situation) -> bool:
-    """Whether every canary pod is Available."""
-    return s.view.canary is not None and s.view.canary.settled
+    """Whether every pod of every sibling is Available."""
+    return all(each is not None and each.settled for each in siblings(s))
 
 
-def weight_set(s: Situation) -> bool:
-    """Whether the live routes have the weight that the run wants."""
-    return s.view.reached == s.run.weight
+def floor_held(s: Situation) -> bool:
+    """Whether stable's autoscaler, if there is one, cannot shrink stable below its size at the start."""
+    autoscaler = s.view.autoscaler
+    return autoscaler is None or autoscaler.minimum >= min(s.run.stable_replicas, autoscaler.maximum)
+
+
+def floor_released(s: Situation) -> bool:
+    """Whether stable's autoscaler has its own minimum."""
+    return s.view.autoscaler is None or not s.view.autoscaler.held
+
+
+def gates_open(s: Situation) -> bool:
+    """Whether all webhooks that the step depends on have said yes."""
+    return not due(s.run)
+
+
+def traffic_set(s: Situation) -> bool:
+    """Whether the live routes do what the run wants."""
+    return s.view.reached == s.run.traffic
+
+
+def step_settled(s: Situation) -> bool:
+    """Whether the data plane does what the step says; nothing is waited for where the step changes nothing."""
+    return not speaks_of_traffic(s.run.ramp_step) or settled(s)
 
 
 def settled(s: Situation) -> bool:
@@ -47,17 +90,43 @@ def settled(s: Situation) -> bool:
         return True  # no proxy has ever heard of the canary
     if s.elapsed < policy.settle_seconds:
         return False
-    if share is not None and share.agrees_with(s.view.weight or 0):
+    if not s.run.shows_in_shares or (share is not None and share.agrees_with(_percent_seen(s))):
         return True
     # While the canary is judged, a data plane that does not follow holds the run; elsewhere nothing waits for ever.
     limit = SETTLE_LIMIT * policy.settle_seconds if share is None else policy.promote_seconds
     return s.run.phase not in RAMPING and s.elapsed >= limit
 
 
+def _percent_seen(s: Situation) -> int:
+    """Return the canary's share of what both arms answer, in percent: half beside a baseline of the same weight."""
+    if s.run.fresh is not None:
+        return 50 if s.view.weight else 0
+    return s.view.weight or 0
+
+
 def step_over(s: Situation) -> bool:
-    """Whether the step has had its time and its requests."""
-    step = s.run.ramp_step
-    return s.elapsed >= step.seconds and s.evidence.step_requests >= step.requests
+    """Whether the step has had its time and its requests, its approval, and at the last comparison its verdict."""
+    if s.run.phase is Phase.AWAITING_APPROVAL:
+        return s.view.wishes.approve == s.run.name
+    match s.run.ramp_step:
+        case Step(seconds=seconds, requests=requests):
+            enough = s.elapsed >= seconds and s.evidence.step_requests >= requests
+            # Too little data never promotes: the deadline sends traffic back.
+            return enough and not (is_last_comparison(s.run.ramp, s.run.step) and too_thin(s))
+        case ApprovalStep():
+            return False  # it is over in the phase AwaitingApproval
+        case step:
+            return s.elapsed >= seconds_of(step)
+
+
+def approval_taken(s: Situation) -> bool:
+    """Whether an approval that has opened a gate cannot open the next one too."""
+    return s.run.phase is not Phase.AWAITING_APPROVAL or s.view.wishes.approve != s.run.name
+
+
+def all_told(moment: Moment) -> Goal:
+    """Return whether all who are to be told have been, or have had their time: nobody's traffic waits for them."""
+    return lambda s: all(call.key in s.view.answers for call in told(s.run, moment)) or s.elapsed > TELL_LIMIT
 
 
 def paused(s: Situation) -> bool:
@@ -66,8 +135,8 @@ def paused(s: Situation) -> bool:
 
 
 def drained(s: Situation) -> bool:
-    """Whether no new request goes to the canary."""
-    return s.view.weight == 0 or not s.view.routed
+    """Whether no new request goes to the canary, matched ones included."""
+    return not s.view.routed or (s.run.traffic == NOTHING and traffic_set(s))
 
 
 def off_route(s: Situation) -> bool:
@@ -75,19 +144,20 @@ def off_route(s: Situation) -> bool:
     return not s.view.routed
 
 
-def _runs_new_images(s: Situation) -> list[bool]:
+def new_images_running(s: Situation) -> list[bool]:
+    """Say of each image that the run changes whether stable has the new one."""
     new = {name: image for name, image in s.run.images.items() if s.run.stable_images[name] != image}
     return [s.view.stable.images.get(name) == image for name, image in new.items()]
 
 
 def stable_patched(s: Situation) -> bool:
     """Whether stable's template has every new image."""
-    return all(_runs_new_images(s))
+    return all(new_images_running(s))
 
 
 def stable_restored(s: Situation) -> bool:
     """Whether stable's template has no new image (any more)."""
-    return not s.run.stable_patched or not any(_runs_new_images(s))
+    return not s.run.stable_patched or not any(new_images_running(s))
 
 
 def stable_available(s: Situation) -> bool:
@@ -106,13 +176,13 @@ def stable_recovered(s: Situation) -> bool:
 
 
 def canary_deleted(s: Situation) -> bool:
-    """Whether the canary's Deployment and every pod of it are gone."""
-    return s.view.canary is None and s.view.canary_pods == 0
+    """Whether every sibling's Deployment and every pod of it are gone."""
+    return not any(siblings(s)) and s.view.canary_pods == 0
 
 
 def services_deleted(s: Situation) -> bool:
-    """Whether the canary's Service is gone."""
-    return not s.view.canary_services
+    """Whether every sibling's Service is gone."""
+    return not s.view.services_left
 
 
 def closed(s: Situation) -> bool:
@@ -128,6 +198,21 @@ def start_limit(run: Run) -> float:
 def promote_limit(run: Run) -> float:
     """Return how long a stage may take that has to do with stable rolling out, in seconds."""
     return run.policy.promote_seconds
+
+
+def too_thin(s: Situation) -> bool:
+    """Whether too little was seen to judge by: no verdict, too few requests, or a metric that nobody has data of."""
+    verdict = s.evidence.verdict
+    if verdict is None or verdict.decision is Decision.INCONCLUSIVE:
+        return True
+    return any(metric.state is MetricState.NO_DATA for metric in verdict.metrics)
+
+
+def undecided_because(s: Situation) -> str:
+    """Say why there is no verdict."""
+    if s.evidence.unavailable:
+        return f"no metrics: {s.evidence.unavailable}"
+    return s.evidence.verdict.reason if s.evidence.verdict is not None else "no requests were seen"
 
 
 # What to say when a goal is not reached in time ---------------------------------------------------------------------
@@ -146,7 +231,15 @@ def unavailable(s: Situation) -> str:
 def unrouted(s: Situation) -> str:
     """Say which routes do not follow."""
     routes = ", ".join(str(route) for route in s.run.routes)
-    return f"{routes} did not take the canary's weight; does it still exist?"
+    return f"{routes} did not take the canary's weight; does it still exist? {s.view.write_trouble}".rstrip()
+
+
+def not_held(s: Situation) -> str:
+    """Say that an abort could meet a stable that has shrunk."""
+    return (
+        f"the autoscaler of {s.run.stable} could not be kept from shrinking it below {s.run.stable_replicas}: "
+        f"{s.view.write_trouble or 'somebody else sets minReplicas'}"
+    )
 
 
 def unpatched(s: Situation) -> str:

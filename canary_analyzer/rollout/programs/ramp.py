@@ -1,22 +1,51 @@
 """The phases of a canary: a sibling, a route to it, weights that climb, and the way out."""
 
+from collections.abc import Callable
+
 from canary_analyzer.rollout.actions import (
+    Action,
+    CallWebhooks,
     CloseRequest,
     CreateCanary,
     DeleteCanary,
     DeleteCanaryServices,
+    HoldFloor,
     PatchStable,
+    ReleaseFloor,
     RestoreRoutes,
     ScaleCanary,
-    SetWeight,
+    SetTraffic,
+    TakeApproval,
 )
+from canary_analyzer.rollout.gates import Moment, due, told
 from canary_analyzer.rollout.programs import goals
-from canary_analyzer.rollout.programs.stage import Program, Stage
+from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
+from canary_analyzer.rollout.ramp import NOTHING, sticky_of, traffic_of
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.routing.traffic import Traffic
+
+
+def _set_traffic(s: Situation) -> Action:
+    return SetTraffic(traffic=s.run.traffic)
+
+
+def _of_step(run: Run) -> Traffic:
+    return traffic_of(run.ramp_step, run.traffic, run.policy, sticky_of(run.policy, run.ramp, run.name))
+
+
+def _grow(s: Situation) -> Action | None:
+    """Let the canary follow a stable that grows, so that its pods do not answer more than stable's."""
+    return None if goals.canary_scaled(s) else ScaleCanary(replicas=goals.replicas_needed(s))
+
+
+def _telling(moment: Moment) -> Callable[[Situation], Action]:
+    return lambda s: CallWebhooks(calls=told(s.run, moment))
+
 
 CLOSE = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest())
 
 LEAVING: Program = (
-    Stage(name="drain canary", done=goals.drained, action=lambda _: SetWeight(weight=0), weight=lambda _: 0),
+    Stage(name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING),
     Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary"),
     Stage(
         name="restore route",
@@ -26,6 +55,13 @@ LEAVING: Program = (
         back="drain canary",
     ),
     Stage(name="settle restored", done=goals.settled, given=goals.off_route, back="drain canary"),
+    Stage(
+        name="release floor",
+        done=goals.floor_released,
+        action=lambda _: ReleaseFloor(),
+        given=goals.off_route,
+        back="drain canary",
+    ),
     Stage(
         name="delete canary",
         done=goals.canary_deleted,
@@ -40,6 +76,7 @@ LEAVING: Program = (
         given=goals.off_route,
         back="drain canary",
     ),
+    Stage(name="tell the end", done=goals.all_told(Moment.END), action=_telling(Moment.END)),
     CLOSE,
 )
 """The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
@@ -56,8 +93,8 @@ STARTING: Program = (
     # Both destinations in one write, the canary at 0 %: proxies learn of it before the first request may go there.
     Stage(
         name="route canary",
-        done=goals.weight_set,
-        action=lambda _: SetWeight(weight=0),
+        done=goals.traffic_set,
+        action=_set_traffic,
         limit=goals.start_limit,
         late=goals.unrouted,
         routes=True,
@@ -66,6 +103,14 @@ STARTING: Program = (
 )
 
 STEP: Program = (
+    Stage(
+        name="hold floor",
+        done=goals.floor_held,
+        action=lambda _: HoldFloor(),
+        limit=goals.start_limit,
+        late=goals.not_held,
+        holds=True,
+    ),
     Stage(
         name="scale canary",
         done=goals.canary_scaled,
@@ -79,16 +124,26 @@ STEP: Program = (
         late=goals.unavailable,
         holds=True,
     ),
+    Stage(name="ask webhooks", done=goals.gates_open, action=lambda s: CallWebhooks(calls=due(s.run)), holds=True),
     Stage(
         name="shift weight",
-        done=goals.weight_set,
-        action=lambda s: SetWeight(weight=s.run.weight),
-        weight=lambda run: run.ramp_step.weight,
+        done=goals.traffic_set,
+        action=_set_traffic,
+        traffic=_of_step,
         limit=goals.start_limit,
         late=goals.unrouted,
     ),
-    Stage(name="settle weight", done=goals.settled, given=goals.weight_set, back="shift weight"),
-    Stage(name="analyse", done=goals.step_over, given=goals.weight_set, back="shift weight", samples=True, holds=True),
+    Stage(name="settle weight", done=goals.step_settled, given=goals.traffic_set, back="shift weight"),
+    Stage(
+        name="analyse",
+        done=goals.step_over,
+        action=_grow,
+        given=goals.traffic_set,
+        back="shift weight",
+        samples=True,
+        holds=True,
+    ),
+    Stage(name="take approval", done=goals.approval_taken, action=lambda _: TakeApproval()),
 )
 
 PROMOTING: Program = (
@@ -105,8 +160,18 @@ PROMOTING: Program = (
     *LEAVING,
 )
 
+_DRAIN, *_AFTER_DRAIN = LEAVING
+
 ABORTING: Program = (
     Stage(name="restore stable", done=goals.stable_restored, action=lambda s: PatchStable(images=s.run.stable_images)),
     Stage(name="await restored stable", done=goals.stable_recovered),
-    *LEAVING,
+    _DRAIN,
+    Stage(
+        name="tell of the roll-back",
+        done=goals.all_told(Moment.ROLLBACK),
+        action=_telling(Moment.ROLLBACK),
+        given=goals.drained,
+        back="drain canary",
+    ),
+    *_AFTER_DRAIN,
 )

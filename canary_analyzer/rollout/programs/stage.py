@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from canary_analyzer.rollout.actions import Action
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.view import Evidence, View
+from canary_analyzer.routing.traffic import Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,8 @@ class Stage:
     name: str
     done: Goal
     action: Callable[[Situation], Action | None] = _nothing
-    weight: Callable[[Run], int] | None = None
-    """The canary weight, in percent, that the run wants from this stage on."""
+    traffic: Callable[[Run], Traffic] | None = None
+    """What the run wants the routes to do from this stage on."""
     limit: Callable[[Run], float] | None = None
     """Longest stay in seconds; then the run is aborted because `late`."""
     late: Callable[[Situation], str] = lambda _: ""
@@ -61,9 +62,9 @@ class Stage:
     back: str = ""
     """Name of the stage that reaches `given`, in the same phase."""
     samples: bool = False
-    """Whether the requests answered during this stage count for the verdict."""
+    """Whether requests that are answered during this stage count for the verdict, where both versions answer some."""
     holds: bool = False
-    """Whether a run that is held, or waits for approval, stays here even when the goal is reached."""
+    """Whether a run that is held stays here even when the goal is reached."""
     routes: bool = False
     """Whether proxies may know the canary from this stage on."""
 

@@ -1,0 +1,76 @@
+"""The Deployments and Services that a run makes beside stable: created, scaled, deleted."""
+
+from dataclasses import replace
+
+from canary_analyzer import routing
+from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, Cluster, Conflict, Kind
+from canary_analyzer.rollout import sibling
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.traces import Traces, target_of
+from canary_analyzer.routing import Document
+
+
+def create(cluster: Cluster, run: Run, replicas: int) -> None:
+    """Make the siblings: first what routes to each, then its Deployment; the canary's comes last and says all is there.
+
+    Raises:
+        Conflict: somebody else has a name that we need.
+    """
+    stable = cluster.get(DEPLOYMENTS, run.namespace, run.stable)
+    if run.fresh is not None:
+        label = sibling.LabelChange(key=run.label[0], value=run.fresh.label)
+        fresh = sibling.Copy(name=run.fresh.name, images=run.stable_images, label=label, replicas=replicas)
+        _create_one(cluster, run, stable, fresh, run.fresh.service)
+    label = sibling.LabelChange(key=run.label[0], value=run.label[1])
+    canary = sibling.Copy(name=run.canary, images=run.images, label=label, replicas=replicas)
+    _create_one(cluster, run, stable, canary, run.canary_service)
+
+
+def scale(cluster: Cluster, run: Run, replicas: int) -> None:
+    """Give every sibling so many replicas."""
+    for name in Traces.of(run).siblings:
+        cluster.merge(DEPLOYMENTS, run.namespace, name, {"spec": {"replicas": replicas}})
+
+
+def delete(cluster: Cluster, traces: Traces) -> None:
+    """Delete the Deployments that were made for a run; their pods drain."""
+    for name in traces.siblings:
+        _delete(cluster, DEPLOYMENTS, traces, name)
+
+
+def delete_services(cluster: Cluster, traces: Traces) -> None:
+    """Delete the Services and DestinationRules that were made for a run."""
+    for name in traces.services:
+        _delete(cluster, DESTINATION_RULES, traces, name)
+        _delete(cluster, SERVICES, traces, name)
+
+
+def _create_one(cluster: Cluster, run: Run, stable: Document, copy: sibling.Copy, service: str) -> None:
+    stable_service = cluster.get(SERVICES, run.namespace, run.service)
+    _create(cluster, SERVICES, run, sibling.canary_service(stable_service, copy.label, service, stable))
+    rules = cluster.list(DESTINATION_RULES, run.namespace).items
+    rule = routing.canary_destination_rule(rules, replace(target_of(run), canary=service))
+    if rule is not None:
+        rule["metadata"]["ownerReferences"] = [sibling.owner_reference(stable)]
+        _create(cluster, DESTINATION_RULES, run, rule)
+    _create(cluster, DEPLOYMENTS, run, sibling.sibling_deployment(stable, copy))
+
+
+def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:
+    try:
+        cluster.create(kind, document)
+    except Conflict:
+        # An earlier pass made it, or somebody else has the name: theirs is not ours to use.
+        if not _ours(cluster.find(kind, run.namespace, document["metadata"]["name"]), run.uid):
+            raise
+
+
+def _delete(cluster: Cluster, kind: Kind, traces: Traces, name: str) -> None:
+    if _ours(cluster.find(kind, traces.namespace, name), traces.uid):
+        cluster.delete(kind, traces.namespace, name)
+
+
+def _ours(document: Document | None, uid: str) -> bool:
+    """Whether a document was made for the Deployment with this uid."""
+    owners = document["metadata"].get("ownerReferences", []) if document is not None else []
+    return any(owner["uid"] == uid for owner in owners)

@@ -1,0 +1,62 @@
+"""The user's Deployment: its images, and the annotations by which we and its owner talk."""
+
+from collections.abc import Mapping
+
+from canary_analyzer import routing
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.routes import retried
+from canary_analyzer.rollout import annotations, sibling
+from canary_analyzer.rollout.phases import Event, next_phase
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.routing import Document
+
+
+def patch_images(cluster: Cluster, run: Run, images: Mapping[str, str]) -> None:
+    """Give stable's containers these images, guarded by the version that was read."""
+
+    def write() -> None:
+        stable = cluster.get(DEPLOYMENTS, run.namespace, run.stable)
+        if patch := routing.json_patch(stable, sibling.with_images(stable, images)):
+            cluster.patch(DEPLOYMENTS, run.namespace, run.stable, patch)
+
+    retried(write)
+
+
+def close_request(cluster: Cluster, run: Run) -> None:
+    """Take the consumed trigger away and write the outcome, in one guarded write."""
+    owner = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
+    outcome = annotations.status_line(
+        run=run.name, phase=next_phase(run.phase, Event.FINISH), weight=0, verdict=run.verdict, reason=run.reason
+    )
+    taken = dict.fromkeys(consumed(annotations.of(owner), run))
+    annotate(cluster, owner, {**taken, annotations.STATUS: outcome})
+
+
+def consumed(found: Mapping[str, str], run: Run) -> list[str]:
+    """Name the annotations that this run has used up; a trigger that was changed in the meantime is a new wish."""
+    spent = {annotations.IMAGE: run.trigger, annotations.ABORT: run.name, annotations.APPROVE: run.name}
+    keys = [key for key, value in spent.items() if found.get(key) == value]
+    return [*keys, annotations.REQUEST] if annotations.IMAGE in keys and annotations.REQUEST in found else keys
+
+
+def take_approval(cluster: Cluster, run: Run) -> None:
+    """Take the approval of this run away."""
+    owner = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
+    if annotations.of(owner).get(annotations.APPROVE) == run.name:
+        annotate(cluster, owner, {annotations.APPROVE: None})
+
+
+def annotate(cluster: Cluster, deployment: Document, changes: Mapping[str, str | None]) -> None:
+    """Set annotations (None takes one away), guarded by the version that was read."""
+    metadata = deployment["metadata"]
+    patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": changes}}
+    cluster.merge(DEPLOYMENTS, metadata["namespace"], metadata["name"], patch)
+
+
+def set_status(cluster: Cluster, run: Run) -> None:
+    """Write the run's phase, and what goes with it, as the status annotation."""
+    line = annotations.status_line(
+        run=run.name, phase=run.phase, weight=run.weight, verdict=run.verdict, reason=run.reason
+    )
+    patch = {"metadata": {"annotations": {annotations.STATUS: line}}}
+    cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)

@@ -1,0 +1,202 @@
+"""Calling webhooks: each call in a thread of its own, its answer a value that the next pass finds.
+
+A webhook that hangs holds up nobody but its own run. What is sent is described in docs/webhooks.md. Where a webhook is
+and how it is reached is the service's own config; redirects are not followed, so that no answer can point elsewhere.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import requests
+import structlog
+from pydantic import AfterValidator, Field
+
+from canary_analyzer import __version__
+from canary_analyzer.rollout.fields import Seconds, Settings
+from canary_analyzer.rollout.gates import Answer, Call
+from canary_analyzer.rollout.run import Run
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 1.0
+"""Between two tries of one call: a pod that restarts is back, one that is overloaded is not asked at once."""
+
+
+def _without_credentials(url: str) -> str:
+    if "@" in url.split("://", 1)[-1].split("/", 1)[0]:
+        raise ValueError("credentials do not belong in a URL: put them in a file and name it in headers_from_file")
+    return url
+
+
+class WebhookSettings(Settings):
+    """Where a webhook is, and how long it may take."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_without_credentials)]
+    timeout_seconds: Annotated[Seconds, Field(le=300)] = 10.0
+    """For one try; a gate that needs longer should answer 503 until it has its result, as it is asked again."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """Further tries within one call, after an error or a 5xx."""
+    every_seconds: Seconds = 10.0
+    """Time between two calls of a gate that has not said yes."""
+    on_refusal: Literal["wait", "abort"] = "wait"
+    """What anything but 2xx means for a gate: ask again until the run's deadline, or abort the run at once."""
+    headers: Mapping[str, str] = {}
+    """Not for secrets: these are shown with the config."""
+    headers_from_file: Mapping[str, Path] = {}
+    """Header by file, such as {Authorization: /secrets/token}; read at each call, so that a rotated one is used."""
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call is over, all tries included."""
+        return (self.retries + 1) * (self.timeout_seconds + RETRY_SECONDS)
+
+
+@dataclass(kw_only=True)
+class _Asked:
+    """One call: under way while `answer` is None."""
+
+    since: float
+    answer: Answer | None = None
+    ended: float = 0.0
+
+
+Key = tuple[str, str, str]
+"""Namespace and name of a run, and the call's key."""
+
+
+@dataclass(kw_only=True)
+class Webhooks:
+    """The webhooks of the service's config and what they have answered. Safe to use from several threads."""
+
+    settings: Mapping[str, WebhookSettings] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    _asked: dict[Key, _Asked] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def call(self, run: Run, calls: Sequence[Call]) -> None:
+        """Start each call that is neither under way, nor answered with yes, nor answered a short while ago."""
+        for each in calls:
+            key, settings = _key(run, each), self.settings.get(each.webhook)
+            with self._lock:
+                if settings is not None and not self._is_due(self._asked.get(key), settings):
+                    continue
+                asked = self._asked[key] = _Asked(since=self.clock())
+            if settings is None:
+                self._answered(asked, Answer(passed=False, text="is not in the service's config (any more)"))
+                continue
+            body = content(run, each)
+            threading.Thread(
+                target=self._work, args=(asked, each, settings, body), name=f"webhook {each.webhook}", daemon=True
+            ).start()
+
+    def answers(self, run: Run) -> Mapping[str, Answer]:
+        """Return what has been answered to a run, by the key of the call."""
+        with self._lock:
+            mine = {key[2]: asked for key, asked in self._asked.items() if key[:2] == (run.namespace, run.name)}
+            return {key: answer for key, asked in mine.items() if (answer := self._answer(key, asked)) is not None}
+
+    def forget(self, run: Run) -> None:
+        """Forget the answers to a run that is over."""
+        with self._lock:
+            for key in [key for key in self._asked if key[:2] == (run.namespace, run.name)]:
+                del self._asked[key]
+
+    def _is_due(self, asked: _Asked | None, settings: WebhookSettings) -> bool:
+        if asked is None:
+            return True
+        if asked.answer is None:
+            return False  # its thread is still there: a server that trickles its answer gets no second one
+        return not asked.answer.passed and self.clock() - asked.ended >= settings.every_seconds
+
+    def _answer(self, key: str, asked: _Asked) -> Answer | None:
+        settings = self.settings.get(key.rpartition("/")[2])
+        if asked.answer is None and settings is not None and self.clock() - asked.since > settings.longest_call:
+            return _failed(settings, f"has not answered for {settings.longest_call:g} s")
+        return asked.answer
+
+    def _work(self, asked: _Asked, call: Call, settings: WebhookSettings, body: Mapping[str, Any]) -> None:
+        try:
+            answer = _ask(settings, body)
+        except Exception:
+            log.exception("a webhook could not be called by a defect of ours", webhook=call.webhook)
+            answer = _failed(settings, "could not be called; see the service's log")
+        log.info("webhook called", webhook=call.webhook, call=body["id"], passed=answer.passed, answer=answer.text)
+        self._answered(asked, answer)
+
+    def _answered(self, asked: _Asked, answer: Answer) -> None:
+        with self._lock:
+            asked.answer, asked.ended = answer, self.clock()
+
+
+def content(run: Run, call: Call) -> dict[str, Any]:
+    """Return the JSON that a webhook gets."""
+    return {
+        "id": f"{run.namespace}/{run.name}/{call.key}",
+        "moment": call.moment,
+        "webhook": call.webhook,
+        "namespace": run.namespace,
+        "deployment": run.deployment,
+        "run": run.name,
+        "strategy": run.strategy,
+        "phase": run.phase,
+        "step": call.step,
+        "weight": run.weight,
+        "images": dict(run.images),
+        "stable_images": dict(run.stable_images),
+        "canary": {"deployment": run.canary, "service": run.canary_service},
+        "verdict": run.verdict,
+        "reason": run.reason,
+    }
+
+
+def _ask(settings: WebhookSettings, body: Mapping[str, Any]) -> Answer:
+    """Try until there is an answer that another try would not change."""
+    for left in range(settings.retries, -1, -1):
+        status, text = _try(settings, body)
+        if 200 <= status < 300:
+            return Answer(passed=True, text=text)
+        if left == 0 or 0 < status < 500:
+            break
+        time.sleep(RETRY_SECONDS)
+    return _failed(settings, text)
+
+
+def _try(settings: WebhookSettings, body: Mapping[str, Any]) -> tuple[int, str]:
+    """Return the HTTP status (0: no answer) and what to say of it; never what the webhook or a library has said.
+
+    Exceptions name the URL and answers are somebody else's words: neither may bring a secret into a log.
+    """
+    try:
+        headers = {name: path.read_text().strip() for name, path in settings.headers_from_file.items()}
+    except OSError as error:
+        return 0, f"was not called: {error.filename} cannot be read ({error.strerror})"
+    except ValueError:
+        return 0, "was not called: a file of headers_from_file holds no text"
+    try:
+        with requests.post(
+            settings.url,
+            json=body,
+            headers={"User-Agent": f"canary-analyzer/{__version__}", **settings.headers, **headers},
+            timeout=settings.timeout_seconds,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            status = response.status_code
+    except requests.Timeout:
+        return 0, f"did not answer within {settings.timeout_seconds:g} s"
+    except (requests.RequestException, ValueError) as error:
+        return 0, f"could not be reached ({type(error).__name__})"
+    redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
+    return status, f"answered {status}{redirect}"
+
+
+def _failed(settings: WebhookSettings, text: str) -> Answer:
+    return Answer(passed=False, text=text, final=settings.on_refusal == "abort")
+
+
+def _key(run: Run, call: Call) -> Key:
+    return run.namespace, run.name, call.key
