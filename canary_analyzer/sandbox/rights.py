@@ -23,7 +23,10 @@ def kubeconfig_of(client: KubeClient, admin: Path) -> Handler:
         except ApiError as error:
             return web.json_response({"error": error.message}, status=error.status)
         config = yaml.safe_load(admin.read_text())
-        config["users"] = [{**user, "user": {"token": token}} for user in config["users"]]
+        # kubectl sends tokens over TLS only, but always says whom it impersonates; other clients send the token.
+        secure = all(each["cluster"]["server"].startswith("https:") for each in config["clusters"])
+        identity = {} if secure else {"as": f"system:serviceaccount:{namespace}:{name}"}
+        config["users"] = [{**user, "user": {"token": token, **identity}} for user in config["users"]]
         return web.Response(text=yaml.safe_dump(config, sort_keys=False), content_type="application/yaml")
 
     return show

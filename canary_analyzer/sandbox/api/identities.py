@@ -30,6 +30,14 @@ def service_account(namespace: str, name: str) -> Identity:
     return Identity(name=f"{_ACCOUNT}:{namespace}:{name}", groups=groups)
 
 
+def named(user: str) -> Identity:
+    """The identity of a user by name, which may be that of a ServiceAccount."""
+    if user.startswith(f"{_ACCOUNT}:"):
+        _, _, namespace, name = user.split(":", 3)
+        return service_account(namespace, name)
+    return Identity(name=user, groups=frozenset({AUTHENTICATED}))
+
+
 class Tokens:
     """The tokens given out so far; that of the administrator is there from the start."""
 

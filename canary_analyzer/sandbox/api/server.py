@@ -27,7 +27,7 @@ from canary_analyzer.sandbox.api import (
 )
 from canary_analyzer.sandbox.api.bodies import APPLY_PATCH, Body
 from canary_analyzer.sandbox.api.errors import ApiError, method_not_allowed, unauthorized
-from canary_analyzer.sandbox.api.identities import ADMIN, Identity, Tokens, service_account
+from canary_analyzer.sandbox.api.identities import ADMIN, Identity, Tokens, named, service_account
 from canary_analyzer.sandbox.api.lifecycle import Cluster
 from canary_analyzer.sandbox.api.requests import Target, WriteOptions
 from canary_analyzer.sandbox.api.resources import Registry
@@ -160,11 +160,17 @@ class ApiServer:
         return self._write(request, target, body)
 
     def _identity(self, request: web.Request) -> Identity:
-        """Who asks; where rights are not enforced, an unknown one counts as the administrator."""
-        holder = self.tokens.holder(request.headers.get("Authorization", ""))
+        """Who asks.
+
+        Without a token it is the administrator, as on the insecure port that kube-apiserver once had: kubectl sends no
+        token over plain HTTP. It does say whom it impersonates.
+        """
+        authorization = request.headers.get("Authorization", "")
+        holder = self.tokens.holder(authorization) if authorization else ADMIN
         if holder is None and self._enforce_rbac:
             raise unauthorized()
-        return holder or ADMIN
+        impersonated = request.headers.get("Impersonate-User", "")
+        return named(impersonated) if impersonated and holder == ADMIN else holder or ADMIN
 
     def _may(self, identity: Identity, wish: rbac.Wish) -> bool:
         return not self._enforce_rbac or rbac.allowed(identity, wish, self.cluster.store)

@@ -63,7 +63,7 @@ def rule(*verbs, resources=("configmaps",), groups=("",), **more):
     return {"verbs": list(verbs), "resources": list(resources), "apiGroups": list(groups), **more}
 
 
-async def test_without_a_token_nobody_is_let_in(admin):
+async def test_with_an_unknown_token_nobody_is_let_in(admin):
     stranger = As(admin.session, "made-up")
     status, answer = await stranger.send("GET", f"{DEFAULT}/configmaps")
     assert (status, answer["reason"]) == (401, "Unauthorized")
@@ -151,3 +151,17 @@ async def test_what_was_asked_for_is_noted_by_identity(server, robot, grant):
         {**one, "verb": "get", "resource": "secrets", "allowed": False, "count": 1},
         {**one, "verb": "list", "resource": "configmaps", "allowed": True, "count": 2},
     ]
+
+
+async def test_without_a_token_one_is_the_administrator_or_whom_one_impersonates(admin):
+    async def status(**headers):
+        async with admin.session.get(f"{DEFAULT}/configmaps", headers=headers) as response:
+            return response.status
+
+    assert (await status(), await status(**{"Impersonate-User": USER})) == (200, 403)
+
+
+async def test_nobody_but_the_administrator_impersonates(admin, robot, grant):
+    headers = {**robot.headers, "Impersonate-User": "kubernetes-admin"}
+    async with admin.session.get(f"{DEFAULT}/configmaps", headers=headers) as response:
+        assert response.status == 403
