@@ -251,10 +251,11 @@ def _prometheus(settings: ServiceSettings) -> tuple[SampleReader, PrometheusRead
 
 def _read(read: Callable[[], Past]) -> Past:
     from canary_analyzer.metrics import MetricsUnavailable
+    from canary_analyzer.metrics.past import NoPastError
 
     try:
         return read()
-    except (MetricsUnavailable, ValueError) as error:
+    except (MetricsUnavailable, NoPastError) as error:
         _fail(str(error))
 
 

@@ -19,8 +19,8 @@ Window = tuple[float, float]
 """Unix seconds of begin and end."""
 
 
-class NothingToSplitError(ValueError):
-    """A workload with too few pods, of which none can be set beside the others."""
+class NoPastError(ValueError):
+    """There is nothing to judge again; the message says why and what to do."""
 
 
 def between(reader: SampleReader, pair: Pair, windows: Sequence[Window], tick_seconds: float) -> Past:
@@ -29,8 +29,8 @@ def between(reader: SampleReader, pair: Pair, windows: Sequence[Window], tick_se
     Ticks lie at whole multiples of their length in unix time; those that no window holds whole are left out.
 
     Raises:
-        MetricsUnavailable: Prometheus does not answer, or no longer has samples of that time.
-        ValueError: No window holds a tick.
+        MetricsUnavailable: Prometheus does not answer.
+        NoPastError: No window holds a tick, or none of them a request.
     """
     first, last = ceil(windows[0][0] / tick_seconds), floor(windows[-1][1] / tick_seconds)
     grid = [index * tick_seconds for index in range(first, last + 1)]
@@ -40,8 +40,12 @@ def between(reader: SampleReader, pair: Pair, windows: Sequence[Window], tick_se
         if any(begin <= since and since + tick_seconds <= end for begin, end in windows)
     ]
     if not kept:
-        raise ValueError(f"no tick of {tick_seconds:g} s fits: choose a longer time or shorter ticks")
+        raise NoPastError(f"no tick of {tick_seconds:g} s fits: choose a longer time or shorter ticks")
     history = reader.collect(pair, grid).history(tick_seconds)
+    if not (history.canary.requests.any() or history.baseline.requests.any()):
+        raise NoPastError(
+            "Prometheus knows of no request of either arm at that time: check names and times, and how long it keeps data"
+        )
     return Past(history=history.picked(kept), times=tuple(grid[index] for index in kept))
 
 
@@ -59,12 +63,12 @@ def split(prometheus: PrometheusReader, workload: Workload, window: Window, few:
 
     Raises:
         MetricsUnavailable: Prometheus does not answer.
-        NothingToSplitError: There are not more than `few` such pods.
+        NoPastError: There are not more than `few` such pods.
     """
     begin, end = (_pods(prometheus, workload, at) for at in window)
     steady = sorted(begin & end)
     if len(steady) <= few:
-        raise NothingToSplitError(
+        raise NoPastError(
             f"{workload.namespace}/{workload.name}: {len(begin)} pods at the begin, {len(end)} at the end, "
             f"{len(steady)} of them the same; more than {few} are needed: choose a time without a rollout or rescaling"
         )
