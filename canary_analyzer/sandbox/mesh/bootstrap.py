@@ -1,5 +1,6 @@
 """Envoy's bootstrap: listeners and an admin interface on loopback, everything else from files."""
 
+from canary_analyzer.sandbox.mesh import mirror
 from canary_analyzer.sandbox.mesh.listeners import ANY_PORT, CALLERS, file_source, listener
 from canary_analyzer.sandbox.mesh.telemetry import GATEWAY, Dialect
 from canary_analyzer.sandbox.mesh.world import Document
@@ -19,7 +20,11 @@ def bootstrap(dialect: Dialect) -> Document:
         "stats_flush_on_admin": True,
         "stats_config": {"use_all_default_tags": False, **_buckets(dialect)},
         "dynamic_resources": {"cds_config": file_source(CLUSTERS_FILE)},
-        "static_resources": {"listeners": [listener(name, dialect) for name in CALLERS]},
+        "bootstrap_extensions": [mirror.EXTENSION],
+        "static_resources": {
+            "listeners": [*(listener(name, dialect) for name in CALLERS), mirror.listener(dialect)],
+            "clusters": [mirror.CLUSTER],
+        },
     }
 
 

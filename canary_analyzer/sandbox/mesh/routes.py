@@ -6,6 +6,7 @@ HTTPRoute: https://istio.io/latest/docs/reference/config/networking/virtual-serv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from canary_analyzer.sandbox.mesh import mirror
 from canary_analyzer.sandbox.mesh.delegates import NAMESPACE
 from canary_analyzer.sandbox.mesh.matches import matches
 from canary_analyzer.sandbox.mesh.names import cluster_name, envoy_duration, fqdn
@@ -140,10 +141,7 @@ def _mirrors(http: Document, router: Router) -> list[Document]:
     if http.get("mirror"):
         mirrors.append((http["mirror"], http.get("mirrorPercentage")))
     return [
-        {
-            "cluster": router.cluster(destination),
-            "runtime_fraction": {"default_value": _fraction(percentage or {"value": 100})},
-        }
+        mirror.policy(router.cluster(destination), _fraction(percentage or {"value": 100}))
         for destination, percentage in mirrors
     ]
 

@@ -174,6 +174,21 @@ async def test_a_client_in_the_mesh_is_another_source_than_the_gateway(make, app
     assert all('source_workload="client"' in line for line in lines)
 
 
+async def test_mirrored_requests_are_counted_where_they_arrive_and_nowhere_else(make, apply, ask, envoy, http, cluster):
+    await apply(cluster({"route": [make.to("app")], "mirrors": [{"destination": {"host": "app-canary"}}]}))
+    assert (await ask())[1] == "stable"
+
+    async def canary():
+        lines = await counted(envoy, http, "istio_requests_total")
+        return [line for line in lines if 'destination_workload="app-canary"' in line]
+
+    async with asyncio.timeout(10):  # a copy goes its own way
+        while not (lines := await canary()):
+            await asyncio.sleep(0.01)
+    (line,) = lines
+    assert all(label in line for label in ('reporter="destination"', 'pod="app-canary"', 'response_code="200"'))
+
+
 async def test_the_linkerd_dialect_counts_responses_at_both_ends(make, tmp_path, http, cluster):
     async with Envoy.running(tmp_path / "linkerd", http, Metrics.LINKERD) as proxy:
         snapshot = translate(cluster({"route": [make.to("app")]}))

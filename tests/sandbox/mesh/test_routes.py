@@ -1,6 +1,7 @@
 import pytest
 
 from canary_analyzer.sandbox.mesh.matches import matches
+from canary_analyzer.sandbox.mesh.mirror import policy
 from canary_analyzer.sandbox.mesh.routes import DEFAULT_RETRY_ON, Router, envoy_routes
 
 APP = "outbound|80||app.default.svc.cluster.local"
@@ -122,10 +123,7 @@ def test_zero_attempts_are_no_retries(route):
             {"mirror": {"host": "app-canary"}, "mirrorPercentage": {"value": 12.5}},
             {
                 "request_mirror_policies": [
-                    {
-                        "cluster": CANARY,
-                        "runtime_fraction": {"default_value": {"numerator": 125000, "denominator": "MILLION"}},
-                    }
+                    policy(CANARY, {"numerator": 125000, "denominator": "MILLION"}),
                 ]
             },
         ),
