@@ -7,7 +7,7 @@ believed only in part, and every step in that direction keeps the guarantee, sin
 
 - No tick wins more than a little (Huber's clipped likelihood ratio). What exceeds by far what the bettor itself
   predicts is another story than the one it bets on, and wins next to nothing.
-- Only what has lasted is believed in full: more can be won once a bettor has clearly won in three ticks running.
+- Only what has lasted is believed in full: more can be won once a bettor has clearly won in four ticks running.
 - Ticks that differ more than independent requests would weigh less: the log ratio is divided by their variance, as far
   as known before the tick and never below 1 (by Jensen's inequality the mean of LR^(1/v) is at most 1).
 
@@ -27,16 +27,16 @@ import numpy as np
 from canary_analyzer.analysis.streams import BETTORS, Bets
 from canary_analyzer.analysis.types import Floats
 
-_MOST = np.array([2.0, 1.2, 1.2, 1.2])
+_MOST = np.array([2.5, 1.2, 1.2, 1.2])
 """Log wealth that each of the `BETTORS` can win in a tick; those who bet on much could win it all in one burst."""
 _LITTLE = 0.3
 """What is won by what exceeds the bettor's own prediction by `_FAR` sigmas."""
 _FAR = 3.0
 _CLEAR = 0.95
 """Log ratio from which on a tick is clearly won."""
-_LASTING = 3
+_LASTING = 4
 """Ticks clearly won running, after which up to `_TRUSTED` can be won: a burst is over by then."""
-_TRUSTED = 3.0
+_TRUSTED = 2.5
 _KEPT = 0.03
 """Share of the wealth that is not staked."""
 _AT_ONCE = 0.9
@@ -100,11 +100,13 @@ class Evidence:
         )
 
     def variance(self) -> Floats:
-        """Return how much more than independent requests the ticks differ [S], at least 1.
+        """Return how much more than independent requests the ticks surely differ [S], at least 1.
 
-        Differences between neighbours, so that a slow leak or a lasting excess is not taken for noise (von Neumann).
+        Differences between neighbours, so that a slow leak or a lasting excess is not taken for noise (von Neumann);
+        less one standard deviation of what they come to when requests are independent.
         """
-        return np.maximum((_ONE_VARIANCE + self.wander) / (_ONE_VARIANCE + self.compared), 1.0)
+        ticks = _ONE_VARIANCE + self.compared
+        return np.asarray(np.maximum((_ONE_VARIANCE + self.wander) / ticks * (1 - np.sqrt(2 / ticks)), 1.0))
 
     def log_means(self, log_opinions: Floats) -> Floats:
         """Return the log wealth [2, S] of each stream, given the log of the part that each bettor began with [S, K]."""

@@ -64,12 +64,15 @@ class Slowing:
         return cls(lengths=lengths, segment=segment, basis=basis)
 
     def share_above(self, above: Floats) -> Floats:
-        """Return the share above each edge [..., B-1] when requests, of which `above` [B-1] are now, are slower."""
+        """Return the share above each edge [..., *F, B-1] when requests are slower by each factor [*F].
+
+        `above` [..., B-1] are the shares now.
+        """
         normal = _lengthened(-ndtri(above), self.lengths)
         slopes = _slopes(normal, self.lengths)
         left, right = self.segment, self.segment + 1
-        there = (normal[left], slopes[left], normal[right], slopes[right])
-        return np.asarray(ndtr(-sum(weight * value for weight, value in zip(self.basis, there, strict=True))))
+        ends = (normal[..., left], slopes[..., left], normal[..., right], slopes[..., right])
+        return np.asarray(ndtr(-sum(weight * value for weight, value in zip(self.basis, ends, strict=True))))
 
 
 def slowed(above: Floats, edges_ms: Floats, factor: Floats | float) -> Floats:
@@ -91,22 +94,23 @@ def quantiles(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
 
 
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:
-    """Return for each rank the index of the edge below which the share of requests comes nearest to it."""
-    return np.asarray(np.argmin(np.abs(-ndtri(above)[None, :] - ndtri(ranks)[:, None]), axis=1))
+    """Return for each rank [Q] the index [..., Q] of the edge below which the share of requests comes nearest to it."""
+    return np.asarray(np.argmin(np.abs(-ndtri(above)[..., None, :] - ndtri(ranks)[:, None]), axis=-1))
 
 
 def _lengthened(normal: Floats, lengths: Floats) -> Floats:
-    """Return the normal quantiles [B-1] with a point more at both ends, in line with the outermost segments."""
-    first, last = 1.0, 1.0
-    if normal.size > 1:
-        first = max((normal[1] - normal[0]) / lengths[1], _LEAST_SLOPE)
-        last = max((normal[-1] - normal[-2]) / lengths[-2], _LEAST_SLOPE)
-    return np.concatenate(([normal[0] - _REACH * first], normal, [normal[-1] + _REACH * last]))
+    """Return the normal quantiles [..., B-1] with a point more at both ends, in line with the outermost segments."""
+    first, last = normal[..., :1], normal[..., -1:]
+    below = above = np.ones_like(first)
+    if normal.shape[-1] > 1:
+        below = np.maximum((normal[..., 1:2] - first) / lengths[1], _LEAST_SLOPE)
+        above = np.maximum((last - normal[..., -2:-1]) / lengths[-2], _LEAST_SLOPE)
+    return np.concatenate((first - _REACH * below, normal, last + _REACH * above), axis=-1)
 
 
 def _slopes(normal: Floats, lengths: Floats) -> Floats:
     """Return the curve's slope at each point: the neighbours' harmonic mean keeps it monotone (Fritsch & Butland)."""
-    rise = np.maximum((normal[1:] - normal[:-1]) / lengths, 1e-9)
+    rise = np.maximum(np.diff(normal) / lengths, 1e-9)
     before, after = 2 * lengths[1:] + lengths[:-1], lengths[1:] + 2 * lengths[:-1]
-    inner = (before + after) / (before / rise[:-1] + after / rise[1:])
-    return np.concatenate((rise[:1], inner, rise[-1:]))
+    inner = (before + after) / (before / rise[..., :-1] + after / rise[..., 1:])
+    return np.concatenate((rise[..., :1], inner, rise[..., -1:]), axis=-1)

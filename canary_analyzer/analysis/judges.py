@@ -16,6 +16,8 @@ JudgeState = SequentialState | ScoreState | ThresholdState
 def judge(history: History, policy: Policy) -> Verdict:
     """Return the verdict on a whole history: the fold of `advance` over its ticks."""
     state = start(policy, history.edges_ms, history.tick_seconds, extra_edges(history))
+    if isinstance(state, SequentialState):
+        return verdicts.verdict(sequential.advance_all(state, tuple(history.ticks())))
     for tick in history.ticks():
         state = advance(state, tick)
     return verdict(state)

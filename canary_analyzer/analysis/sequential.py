@@ -14,7 +14,7 @@ Source: Ramdas et al., "Game-theoretic statistics and safe anytime-valid inferen
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,11 +23,14 @@ from canary_analyzer.analysis import guardrails
 from canary_analyzer.analysis.evidence import Evidence
 from canary_analyzer.analysis.mistakes import refuse
 from canary_analyzer.analysis.policy import Policy
-from canary_analyzer.analysis.streams import Bets, on_those_with_data, together
+from canary_analyzer.analysis.streams import Bets, together
 from canary_analyzer.analysis.totals import Matched
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
 from canary_analyzer.analysis.usual import fading
 from canary_analyzer.analysis.watched import ERRORS, Layout, watched
+
+_AT_A_TIME = 200
+"""Ticks worked out together: memory is bounded by it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,22 +120,58 @@ def start(
 
 def advance(state: JudgeState, tick: Tick) -> JudgeState:
     """Return the state after one more tick; a tick without traffic on an arm only passes the time."""
-    if state.alarm is not None:
-        return state
-    counts = [metric.counts(tick) for metric in state.layout.metrics]
-    usual = tuple(fading(late, both[1]) for late, both in zip(state.usual, counts, strict=True))
-    seen = replace(state, tick=state.tick + 1, usual=usual)
-    if not tick.canary.requests:
-        return seen
-    if seen.cold_ticks:
-        return replace(seen, cold_ticks=seen.cold_ticks - 1)
-    return _decided(_counted(seen, counts, state.usual, tick))
+    return advance_all(state, (tick,))
 
 
-def _counted(state: JudgeState, counts: list[Floats], usual: tuple[Floats, ...], tick: Tick) -> JudgeState:
-    """Add a tick with traffic on the canary; `usual` is what was known before it."""
-    bets = _bets(state.layout, counts, usual)
-    evidence = state.evidence if bets is None else state.evidence.after(bets)
+def advance_all(state: JudgeState, ticks: Sequence[Tick]) -> JudgeState:
+    """Return the state after some more ticks: what `advance` gives one by one, sooner."""
+    for first in range(0, len(ticks), _AT_A_TIME):
+        if state.alarm is not None:
+            return state
+        state = _advance_some(state, ticks[first : first + _AT_A_TIME])
+    return state
+
+
+def _advance_some(state: JudgeState, ticks: Sequence[Tick]) -> JudgeState:
+    """Bets depend on counts alone, so they are worked out for all ticks at once; what becomes of them, one by one."""
+    counts = [metric.counts(ticks) for metric in state.layout.metrics]
+    known = [_known(late, both[1]) for late, both in zip(state.usual, counts, strict=True)]
+    bets = _bets(state.layout, counts, known)
+    for index, tick in enumerate(ticks):
+        if state.alarm is not None:
+            return state
+        state = replace(state, tick=state.tick + 1, usual=tuple(usual[index + 1] for usual in known))
+        if not tick.canary.requests:
+            continue
+        if state.cold_ticks:
+            state = replace(state, cold_ticks=state.cold_ticks - 1)
+            continue
+        state = _decided(_counted(state, bets.of_tick(index), [both[:, index] for both in counts], tick))
+    return state
+
+
+def _known(usual: Floats, baseline: Floats) -> Floats:
+    """Return the baseline's counts of late [T + 1, C]: before each tick [T, C], and after the last."""
+    late = np.empty((baseline.shape[0] + 1, baseline.shape[1]))
+    late[0] = usual
+    for index, counts in enumerate(baseline):
+        late[index + 1] = fading(late[index], counts)
+    return late
+
+
+def _bets(layout: Layout, counts: list[Floats], known: list[Floats]) -> Bets:
+    """Return the ticks as bets on all streams; a metric without data on both arms in a tick pays nothing in it."""
+    offered, seen = [], []
+    for metric, both, late in zip(layout.metrics, counts, known, strict=True):
+        has_data = (both.sum(axis=-1) > 0).all(axis=0, keepdims=True).T
+        seen.append(metric.kind.seen(np.where(has_data, both, 1.0), late[:-1]))
+        offered.append(np.repeat(has_data, metric.kind.streams, axis=1))
+    return together(seen).bets().where(np.concatenate(offered, axis=1))
+
+
+def _counted(state: JudgeState, bets: Bets, counts: list[Floats], tick: Tick) -> JudgeState:
+    """Add a tick with traffic on the canary."""
+    evidence = state.evidence.after(bets)
     wealth = evidence.log_means(state.layout.log_opinions)
     return replace(
         state,
@@ -142,22 +181,6 @@ def _counted(state: JudgeState, counts: list[Floats], usual: tuple[Floats, ...],
         totals=tuple(total.after(both[0], both[1]) for total, both in zip(state.totals, counts, strict=True)),
         recent=(*state.recent, tick)[-state.policy.guardrails.ticks :],
     )
-
-
-def _bets(layout: Layout, counts: list[Floats], usual: tuple[Floats, ...]) -> Bets | None:
-    """Return the tick as bets on all streams; None where no metric has data on both arms."""
-    has_data = [both.shape[1] > 1 and bool(both.any(axis=1).all()) for both in counts]
-    seen = [
-        metric.kind.seen(both, late)
-        for metric, both, late, there in zip(layout.metrics, counts, usual, has_data, strict=True)
-        if there
-    ]
-    if not seen:
-        return None
-    bets = together(seen).bets()
-    if all(has_data):
-        return bets
-    return on_those_with_data(bets, np.repeat(has_data, [metric.kind.streams for metric in layout.metrics]))
 
 
 def _decided(state: JudgeState) -> JudgeState:

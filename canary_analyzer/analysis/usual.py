@@ -16,14 +16,14 @@ def fading(usual: Floats, baseline: Floats) -> Floats:
     return _MEMORY * usual + baseline if baseline.any() else usual
 
 
-def bad_rate(usual: Floats) -> float:
-    """Return the rate of the second of two counts (good, bad), drawn towards a common one while there are few."""
-    return float((usual[1] + _PRIOR_RATE * _PRIOR_REQUESTS) / (usual.sum() + _PRIOR_REQUESTS))
+def bad_rate(usual: Floats) -> Floats:
+    """Return the rate [T] of the second of two counts [T, 2], drawn towards a common one while there are few."""
+    return np.asarray((usual[:, 1] + _PRIOR_RATE * _PRIOR_REQUESTS) / (usual.sum(axis=1) + _PRIOR_REQUESTS))
 
 
 def usual_or(both: Floats, usual: Floats) -> Floats:
-    """Return the baseline's counts of late [B]; in the very first tick, both arms' [2, B] together.
+    """Return the baseline's counts of late [T, B]; where there are none, the tick's of both arms [2, T, B] together.
 
-    Which arm a request of the first tick belongs to is not looked at, so that bets on that stay fair.
+    Which arm a request of such a tick belongs to is not looked at, so that bets on that stay fair.
     """
-    return usual if usual.any() else np.asarray(both.sum(axis=0))
+    return np.where(usual.any(axis=1, keepdims=True), usual, both.sum(axis=0))

@@ -4,14 +4,14 @@ A metric is judged by streams (`streams`) and reported by figures: an error rate
 quantile. All streams of all metrics that decide bet with parts of one capital, so that alpha is spent once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from canary_analyzer.analysis.policy import ErrorTolerance, MetricRule, Policy
+from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance, MetricRule, Policy
 from canary_analyzer.analysis.streams import Histogram, Ratio
 from canary_analyzer.analysis.types import Floats, Tick
 from canary_analyzer.analysis.words import quantile_name
@@ -47,22 +47,24 @@ class Watched:
             return (self.name,)
         return tuple(f"{self.name}_{quantile_name(rank)}" for rank in self.kind.tolerance.quantiles)
 
-    def counts(self, tick: Tick) -> Floats:
-        """Return the tick's counts [2, C] of canary and baseline, (good, bad) or by bucket; zeros where it has none."""
-        own = self.name in (ERRORS, LATENCY)
-        arms = (tick.canary, tick.baseline) if own else tick.extra.get(self.name, ())
-        if isinstance(self.kind, Ratio):
-            both = np.array([(arm.requests - arm.errors, arm.errors) for arm in arms], dtype=np.float64)
-        else:
-            both = np.array([arm.latency for arm in arms], dtype=np.float64)
-        return both if both.shape == (2, self.kind.buckets) else np.zeros((2, self.kind.buckets))
+    def counts(self, ticks: Sequence[Tick]) -> Floats:
+        """Return counts [2, T, C] of canary and baseline, (good, bad) or by bucket; zeros where a tick has none."""
+        counts = np.zeros((2, len(ticks), self.kind.buckets))
+        for number, tick in enumerate(ticks):
+            own = self.name in (ERRORS, LATENCY)
+            for arm, seen in enumerate((tick.canary, tick.baseline) if own else tick.extra.get(self.name, ())):
+                if isinstance(self.kind, Ratio):
+                    counts[arm, number] = seen.requests - seen.errors, seen.errors
+                elif seen.latency.size == self.kind.buckets:
+                    counts[arm, number] = seen.latency
+        return counts
 
 
 def watched(policy: Policy, edges_ms: Floats, extra_edges_ms: Mapping[str, Floats]) -> tuple[Watched, ...]:
     """Return errors, latency, and the policy's own metrics, in the order in which they are reported."""
     own = (
         Watched(name=ERRORS, kind=Ratio(tolerance=policy.errors)),
-        Watched(name=LATENCY, kind=Histogram(tolerance=policy.latency, edges=edges_ms)),
+        Watched(name=LATENCY, kind=_histogram(policy.latency, edges_ms)),
     )
     return (*own, *(_users(rule, extra_edges_ms.get(rule.name, np.array([]))) for rule in policy.metrics))
 
@@ -73,8 +75,13 @@ def _users(rule: MetricRule, edges: Floats) -> Watched:
     if isinstance(tolerance, ErrorTolerance):
         kind = Ratio(tolerance=tolerance)
     else:
-        kind = Histogram(tolerance=tolerance, edges=np.asarray(edges, dtype=np.float64))
+        kind = _histogram(tolerance, np.asarray(edges, dtype=np.float64))
     return Watched(name=rule.name, kind=kind, share=0.0 if rule.advisory else rule.share, critical=rule.critical)
+
+
+def _histogram(tolerance: LatencyTolerance, edges: Floats) -> Histogram:
+    """Return the histogram; one without edges, whose single bucket says nothing, is given an edge and no counts."""
+    return Histogram(tolerance=tolerance, edges=edges if edges.size else np.ones(1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
