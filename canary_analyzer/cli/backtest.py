@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from canary_analyzer.analysis import Policy
     from canary_analyzer.analysis.policy import JudgeName
     from canary_analyzer.analysis.saved import Past
-    from canary_analyzer.metrics import PrometheusReader, SampleReader
     from canary_analyzer.metrics.past import Window
     from canary_analyzer.rollout.policy import RolloutPolicy
     from canary_analyzer.rollout.run import Run
@@ -141,8 +140,8 @@ def _settings(config: Path | None, prometheus_url: str | None) -> ServiceSetting
 def _policies(settings: ServiceSettings, profiles: Sequence[str], files: Sequence[Path]) -> Mapping[str, Policy]:
     """Return what is asked for by name, in its order; all there is when nothing is asked for."""
     standard = settings.profiles["standard"]
-    known = {name: policy.analysis for name, policy in settings.profiles.items()}
-    known |= {judge: replace(standard.analysis, judge=judge) for judge in _FOREIGN if judge not in known}
+    known = {name: policy.judgement for name, policy in settings.profiles.items()}
+    known |= {judge: replace(standard.judgement, judge=judge) for judge in _FOREIGN if judge not in known}
     if not profiles and not files:
         return known
     if unknown := [name for name in profiles if name not in known]:
@@ -162,7 +161,7 @@ def _policy(standard: RolloutPolicy, path: Path) -> Policy:
             _fail(
                 f"--policy {path}: it holds {fields!r}: write fields of a policy, such as 'analysis: {{alpha: 0.05}}'"
             )
-        return override(standard, fields).analysis
+        return override(standard, fields).judgement
     except OSError as error:
         _fail(f"--policy {path}: it cannot be read: {error.strerror}")
     except yaml.YAMLError as error:
@@ -198,7 +197,7 @@ def _of_run(settings: ServiceSettings, kubeconfig: Path | None, namespace: str, 
     from canary_analyzer.cluster import records
     from canary_analyzer.cluster.client import Cluster, ClusterError
     from canary_analyzer.metrics.past import between
-    from canary_analyzer.service.samples import pair
+    from canary_analyzer.service import samples
 
     try:
         record = records.load(Cluster.connect(kubeconfig), namespace, name)
@@ -209,8 +208,8 @@ def _of_run(settings: ServiceSettings, kubeconfig: Path | None, namespace: str, 
     windows = _closed(record.run)
     if not windows:
         _fail(f"run {name} never came to compare anything: {record.run.reason or 'it has just begun'}")
-    reader, _ = _prometheus(settings)
-    return _read(lambda: between(reader, pair(record.run), windows, record.run.policy.tick_seconds))
+    reader, pair = samples.reader(settings.prometheus), samples.pair(record.run)
+    return _read(lambda: between(reader, pair, windows, record.run.policy.tick_seconds))
 
 
 def _closed(run: Run) -> list[Window]:
@@ -230,23 +229,19 @@ def _split(
     """Return what some pods of a workload, number and seed given, counted beside the others."""
     from canary_analyzer.metrics import Workload
     from canary_analyzer.metrics.past import between, split
+    from canary_analyzer.service import samples
 
-    reader, prometheus = _prometheus(settings)
+    if settings.prometheus.dialect != "istio":
+        _fail(f"--a-a reads Istio's metrics of single pods, not {settings.prometheus.dialect}'s: give --run or --file")
     namespace, name = workload
     few, seed = draw
 
     def read() -> Past:
+        prometheus = samples.prometheus(settings.prometheus)
         pair = split(prometheus, Workload(namespace=namespace, name=name), window, few, seed)
-        return between(reader, pair, [window], tick)
+        return between(samples.reader(settings.prometheus), pair, [window], tick)
 
     return _read(read)
-
-
-def _prometheus(settings: ServiceSettings) -> tuple[SampleReader, PrometheusReader]:
-    from canary_analyzer.metrics import PrometheusReader, SampleReader
-
-    prometheus = PrometheusReader(settings.prometheus.url, timeout_seconds=settings.prometheus.timeout_seconds)
-    return SampleReader(prometheus), prometheus
 
 
 def _read(read: Callable[[], Past]) -> Past:

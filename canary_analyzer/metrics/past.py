@@ -44,7 +44,8 @@ def between(reader: SampleReader, pair: Pair, windows: Sequence[Window], tick_se
     history = reader.collect(pair, grid).history(tick_seconds)
     if not (history.canary.requests.any() or history.baseline.requests.any()):
         raise NoPastError(
-            "Prometheus knows of no request of either arm at that time: check names and times, and how long it keeps data"
+            "Prometheus knows of no request of either arm at that time: "
+            "check names and times, and how long it keeps its data"
         )
     return Past(history=history.picked(kept), times=tuple(grid[index] for index in kept))
 

@@ -22,6 +22,12 @@ from canary_analyzer.service.settings import PrometheusSettings
 
 def reader(given: PrometheusSettings) -> SampleReader:
     """Return the reader that all runs share, as it is configured."""
+    mesh = dialect(given.dialect, given.reporter)
+    return SampleReader(prometheus(given), ReaderSettings(dialect=mesh, staleness=given.staleness_seconds))
+
+
+def prometheus(given: PrometheusSettings) -> PrometheusReader:
+    """Return what asks Prometheus, as it is configured."""
     credentials = Credentials(
         username=given.username,
         password_file=given.password_file,
@@ -29,9 +35,7 @@ def reader(given: PrometheusSettings) -> SampleReader:
         ca_file=given.ca_file,
         headers=given.headers,
     )
-    prometheus = PrometheusReader(given.url, timeout_seconds=given.timeout_seconds, credentials=credentials)
-    mesh = dialect(given.dialect, given.reporter)
-    return SampleReader(prometheus, ReaderSettings(dialect=mesh, staleness=given.staleness_seconds))
+    return PrometheusReader(given.url, timeout_seconds=given.timeout_seconds, credentials=credentials)
 
 
 def pair(run: Run) -> Pair:
