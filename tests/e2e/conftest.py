@@ -19,8 +19,8 @@ Started = tuple[subprocess.Popen[bytes], Addresses]
 
 
 @contextmanager
-def _sandbox(load: float) -> Iterator[Started]:
-    command = [sys.executable, "-m", "canary_analyzer.cli", "sandbox", "up", "--json", "--load", str(load)]
+def _sandbox(load: float, *options: str) -> Iterator[Started]:
+    command = [sys.executable, "-m", "canary_analyzer.cli", "sandbox", "up", "--json", "--load", str(load), *options]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         try:
@@ -40,8 +40,8 @@ def _first_line(process: subprocess.Popen[bytes], log: Any) -> bytes:
 
 
 @pytest.fixture
-def start_sandbox() -> Callable[[float], AbstractContextManager[Started]]:
-    """Start a sandbox of one's own with so many requests per second: a context of its process and addresses."""
+def start_sandbox() -> Callable[..., AbstractContextManager[Started]]:
+    """Start a sandbox of one's own with so many requests per second and options: its process and addresses."""
     return _sandbox
 
 
