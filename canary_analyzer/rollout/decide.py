@@ -39,8 +39,14 @@ def decide(situation: Situation) -> Decision:
     s = s.of(interrupted(s))
     while not s.run.ended and (following := _progress(s)) != s.run:
         s = s.of(following)
-    action = None if s.run.ended else stage_of(s.run).action(s)
-    return Decision(run=s.run, action=action)
+    return Decision(run=s.run, action=_action(s))
+
+
+def _action(s: Situation) -> Action | None:
+    if s.run.ended:
+        return None
+    stage = stage_of(s.run)
+    return None if stage.done(s) else stage.action(s)
 
 
 def begin(run: Run, now: float) -> Run:
@@ -127,7 +133,8 @@ def _enter(run: Run, stage: Stage, now: float) -> Run:
 
 def _routed(s: Situation) -> Run:
     routed = s.run.on(Event.ROUTED, _way(s.run), s.now)
-    return _held(s.of(_enter(routed, first_stage(routed), s.now)))
+    begun = _begin_step(s.of(routed))
+    return _held(s.of(begun)) if begun.phase is Phase.ANALYSING else begun
 
 
 def _way(run: Run) -> str:
@@ -152,9 +159,12 @@ def _needs_verdict(run: Run) -> bool:
 def _onward(s: Situation) -> Run:
     if s.run.step + 1 >= len(s.run.ramp):
         return _promote(s)
-    following = s.run.model_copy(update={"step": s.run.step + 1})
-    entered = _enter(following, first_stage(following), s.now)
-    return _ask(s.of(entered)) if isinstance(following.ramp_step, ApprovalStep) else entered
+    return _begin_step(s.of(s.run.model_copy(update={"step": s.run.step + 1})))
+
+
+def _begin_step(s: Situation) -> Run:
+    begun = s.of(_enter(s.run, first_stage(s.run), s.now))
+    return _ask(begun) if s.run.ramp and isinstance(s.run.ramp_step, ApprovalStep) else begun.run
 
 
 def _concluded(s: Situation) -> Run:
@@ -201,9 +211,16 @@ def _approved(s: Situation) -> Run:
 
 def _promote(s: Situation) -> Run:
     reason = s.run.conclusion or "all steps have passed; there was nothing to compare with, guardrails did not object"
-    promoted = s.run.on(Event.PROMOTE, reason, s.now)
+    promoted = s.run.on(Event.PROMOTE, reason + _left_to_others(s.run), s.now)
     decided = promoted.model_copy(update={"verdict": _verdict(s), "stable_patched": True})
     return _enter(decided, first_stage(decided), s.now)
+
+
+def _left_to_others(run: Run) -> str:
+    """Say what a canary that has passed waits for where stable is not ours to patch."""
+    if run.strategy is not Strategy.BRING_YOUR_OWN or run.policy.bring_your_own.patch_stable:
+        return ""
+    return f"; it keeps {run.weight} % until {run.stable} runs {', '.join(run.images.values())}: change it there"
 
 
 def _abort(s: Situation, reason: str) -> Run:

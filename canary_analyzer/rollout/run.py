@@ -87,6 +87,10 @@ class Run(Value):
     fresh: FreshBaseline | None = None
     """New pods of the old version, where the policy compares with such."""
     strategy: Strategy = Strategy.CANARY
+    baseline: str = ""
+    """Name of the stable Deployment where the user brought the canary, which then is `deployment`; else empty."""
+    canary_template: str = ""
+    """Hash of the pod template of a canary that the user brought, at the start."""
     rolling: Rolling | None = None
     """What a rolling update changes in stable; None for other strategies."""
     routes: tuple[RouteRef, ...] = ()
@@ -155,7 +159,7 @@ class Run(Value):
     @property
     def stable(self) -> str:
         """Name of the stable Deployment."""
-        return self.deployment
+        return self.baseline or self.deployment
 
     @property
     def ended(self) -> bool:

@@ -80,7 +80,8 @@ def test_a_rollout_that_is_stuck_says_so_in_the_controller_s_words():
 def virtual_service(*weights):
     hosts = ("app", "other")
     route = [{"destination": {"host": host}, "weight": w} for host, w in zip(hosts, weights, strict=False)]
-    return {"metadata": {"name": "app", "namespace": "default"}, "spec": {"hosts": ["app"], "http": [{"route": route}]}}
+    metadata = {"name": "app", "namespace": "default"}
+    return {"kind": "VirtualService", "metadata": metadata, "spec": {"hosts": ["app"], "http": [{"route": route}]}}
 
 
 def with_weight(route, weight):

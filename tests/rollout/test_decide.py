@@ -108,9 +108,9 @@ def test_the_weight_moves_only_after_the_canary_pods_for_it_are_available(run, w
         run = decision.run
         if decision.action is not None:
             world.obey(decision.action)
-        if world.canary.replicas == 5:
+        if world.canary.replicas == 6:
             break
-    world.canary = replace(world.canary, available=4)
+    world.canary = replace(world.canary, available=5)
     stuck = one_pass(run, world, now + 40)
     assert (stuck.run.stage, stuck.action) == ("await scaled canary", None)
 
@@ -253,7 +253,10 @@ def test_a_gate_waits_for_approval_of_this_very_run(make):
     world.wishes = Wishes(trigger="app:v2", approve="app-0")
     assert one_pass(run, world, 300.0).run.phase is Phase.AWAITING_APPROVAL
     world.wishes = Wishes(trigger="app:v2", approve="app-1")
-    assert one_pass(run, world, 301.0).run.phase is Phase.PROMOTING
+    taken = one_pass(run, world, 301.0)
+    world.obey(taken.action)
+    assert world.wishes.approve == ""
+    assert one_pass(taken.run, world, 302.0).run.phase is Phase.PROMOTING
 
 
 def test_a_stable_that_cannot_roll_out_gets_its_old_template_back_before_the_canary_leaves(run, world, make):

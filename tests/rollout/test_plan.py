@@ -97,7 +97,7 @@ REFUSALS = {
         {"routes": [virtual_service("one"), virtual_service("two")]},
         "two",
     ),
-    "fault": (DEPLOYMENT, {"virtual_services": [virtual_service(fault={"abort": {"httpStatus": 500}})]}, "fault"),
+    "fault": (DEPLOYMENT, {"routes": [virtual_service(fault={"abort": {"httpStatus": 500}})]}, "fault"),
     "name taken by a Deployment": (
         DEPLOYMENT,
         {"deployments": [DEPLOYMENT, named("app-canary")]},

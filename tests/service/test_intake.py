@@ -67,7 +67,7 @@ REFUSED = {
     "no route": (
         {"image": "app:v2"},
         {VIRTUAL_SERVICES: {"spec": {"http": [{"route": [{"destination": {"host": "elsewhere"}}]}]}}},
-        "no http route of a VirtualService",
+        "no entry has the Service",
     ),
     "only tcp": (
         {"image": "app:v2"},

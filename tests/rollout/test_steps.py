@@ -1,0 +1,300 @@
+"""What a ramp may contain: every kind of step driven through the decisions, on a cluster that obeys."""
+
+import pytest
+from pydantic import ValidationError
+
+from canary_analyzer.analysis import Decision
+from canary_analyzer.rollout.decide import begin, decide
+from canary_analyzer.rollout.gates import Answer
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.policy import PROFILES, mistakes, override
+from canary_analyzer.rollout.programs import Situation
+from canary_analyzer.rollout.strategy import Strategy
+from canary_analyzer.rollout.view import Autoscaler, Wishes
+
+SHORT = {"seconds": 5, "requests": 0}
+WEIGHT = {"weight": 50, **SHORT}
+LEFT = ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
+
+
+def start(make, strategy=Strategy.CANARY, **policy):
+    return begin(make.run(strategy=strategy, policy=make.policy(**policy)), now=0.0)
+
+
+def drive(run, world, *, until=300, each=lambda run, world, action: None):
+    """Take passes a second apart and obey; `each` sees every action first."""
+    for now in range(1, until):
+        decision = decide(Situation(run=run, view=world.view(), evidence=world.evidence(), now=float(now)))
+        run = decision.run
+        if run.ended:
+            break
+        each(run, world, decision.action)
+        if decision.action is not None:
+            world.obey(decision.action)
+    return run
+
+
+@pytest.fixture
+def healthy(make):
+    return make.world(verdict=make.verdict(Decision.HEALTHY))
+
+
+RAMPS = {
+    "mirrored requests end with their step": ([{"mirror": 20, "seconds": 5}, WEIGHT], ["0 mirror", "50"]),
+    "testers first": ([{"match": {"headers": {"x-tester": "yes"}}, "seconds": 5}, WEIGHT], ["0 match", "50"]),
+    "a pause leaves the traffic as it is": ([{"weight": 10, **SHORT}, {"pause": 20}, WEIGHT], ["10", "50"]),
+    "all users at the end": ([WEIGHT, {"weight": 100, **SHORT}], ["50", "100"]),
+}
+
+
+@pytest.mark.parametrize(("steps", "traffic"), RAMPS.values(), ids=RAMPS)
+def test_each_step_states_what_the_canary_gets(make, healthy, steps, traffic):
+    ended = drive(start(make, steps=steps), healthy)
+    assert ended.phase is Phase.SUCCEEDED
+    assert set_traffic(healthy) == ["0", *traffic, "0"]
+
+
+def set_traffic(world):
+    return [entry.removeprefix("SetTraffic ") for entry in world.log if entry.startswith("SetTraffic")]
+
+
+def test_only_requests_of_the_same_users_count_for_the_verdict(make, healthy):
+    steps = [{"mirror": 20, "seconds": 5}, {"match": {"cookie": ["tester", "1"]}, "seconds": 5}, WEIGHT]
+    ended = drive(start(make, steps=steps), healthy)
+    assert len(ended.windows) == 1
+
+
+def test_sessions_stick_at_every_weight_of_the_ramp(make, healthy):
+    seen = []
+    drive(
+        start(make, steps=[{"weight": 10, **SHORT}, WEIGHT], sticky={"cookie": "v"}),
+        healthy,
+        each=lambda run, *_: seen.append(run.traffic.sticky),
+    )
+    assert {(sticky.cookie, sticky.bounds, sticky.run) for sticky in seen if sticky} == {("v", (10, 50), "app-1")}
+
+
+def test_every_approval_wants_an_annotation_of_its_own(make, healthy):
+    asked = []
+
+    def approve_once(run, world, action):
+        if run.phase is Phase.AWAITING_APPROVAL and run.step not in asked:
+            asked.append(run.step)
+            world.wishes = Wishes(trigger="app:v2", approve=run.name)
+
+    run = start(make, steps=[{"approval": True}, WEIGHT, {"approval": True}])
+    assert drive(run, healthy, each=approve_once).phase is Phase.SUCCEEDED
+    assert asked == [0, 2]
+    assert healthy.log.count("TakeApproval") == 2
+
+
+def test_one_approval_is_never_two(make, healthy):
+    def approve_the_first(run, world, action):
+        if run.phase is Phase.AWAITING_APPROVAL and run.step == 0:
+            world.wishes = Wishes(trigger="app:v2", approve=run.name)
+
+    run = start(make, steps=[{"approval": True}, WEIGHT, {"approval": True}])
+    waiting = drive(run, healthy, each=approve_the_first)
+    assert (waiting.phase, waiting.step) == (Phase.AWAITING_APPROVAL, 2)
+
+
+def test_the_time_that_an_approval_takes_is_not_the_run_s(make, healthy):
+    def approve_late(run, world, action):
+        if run.phase is Phase.AWAITING_APPROVAL and len(run.timeline) and world.waited > 150:
+            world.wishes = Wishes(trigger="app:v2", approve=run.name)
+        world.waited += 1
+
+    healthy.waited = 0
+    run = start(make, steps=[{"approval": True}, WEIGHT], deadline_seconds=60)
+    assert drive(run, healthy, until=400, each=approve_late).phase is Phase.SUCCEEDED
+
+
+# Webhooks --------------------------------------------------------------------------------------------------------
+
+
+def answering(answer_of):
+    """Answer each call when it is made; None is no answer yet."""
+
+    def answer(run, world, action):
+        for call in getattr(action, "calls", ()):
+            world.log.append(call.key)
+            if (answer := answer_of(call)) is not None:
+                world.answers[call.key] = answer
+
+    return answer
+
+
+YES = Answer(passed=True, text="answered 200")
+ALL = {"start": ["a"], "step": ["b"], "promotion": ["c"], "end": ["d"], "rollback": ["e"]}
+
+
+def order(world):
+    return [entry for entry in world.log if "/" in entry or entry.startswith(("SetTraffic", "PatchStable"))]
+
+
+def test_gates_are_asked_before_what_they_guard_and_others_are_told_after_it(make, healthy):
+    run = start(make, steps=[{"gate": "g"}, WEIGHT], webhooks=ALL)
+    assert drive(run, healthy, each=answering(lambda _: YES)).phase is Phase.SUCCEEDED
+    assert list(dict.fromkeys(order(healthy))) == [
+        "SetTraffic 0",
+        "start/0/a",
+        "gate/0/g",
+        "step/1/b",
+        "SetTraffic 50",
+        "promotion/2/c",
+        "PatchStable",
+        "end/2/d",
+    ]
+
+
+NOT_YES = {
+    "answers an error": Answer(passed=False, text="answered 500"),
+    "redirects elsewhere": Answer(passed=False, text="answered 302, a redirect, which is not followed"),
+    "hangs": None,
+}
+
+
+@pytest.mark.parametrize("moment", ["start", "step", "promotion"])
+@pytest.mark.parametrize("answer", NOT_YES.values(), ids=NOT_YES)
+def test_a_gate_that_does_not_say_yes_never_moves_traffic_forward(make, healthy, moment, answer):
+    run = start(make, steps=[WEIGHT], webhooks={moment: ["a"]}, deadline_seconds=100)
+    ended = drive(run, healthy, each=answering(lambda _: answer))
+    assert ended.phase is Phase.ABORTED
+    assert "no verdict within 100 s" in ended.reason
+    assert "PatchStable" not in healthy.log
+    assert ("SetTraffic 50" in healthy.log) is (moment == "promotion")
+
+
+def test_a_gate_that_is_closed_holds_the_run_with_the_reason_and_opens_later(make, healthy):
+    run = start(make, steps=[WEIGHT], webhooks={"step": ["load-test"]})
+    waiting = drive(run, healthy, until=30, each=answering(lambda _: NOT_YES["answers an error"]))
+    assert waiting.phase is Phase.HOLDING
+    assert "load-test answered 500" in waiting.reason
+    healthy.answers = {}
+    assert drive(waiting, healthy, each=answering(lambda _: YES)).phase is Phase.SUCCEEDED
+
+
+def test_a_gate_s_last_word_aborts_at_once(make, healthy):
+    no = Answer(passed=False, text="answered 403", final=True)
+    ended = drive(start(make, webhooks={"start": ["a"]}), healthy, each=answering(lambda _: no))
+    assert (ended.phase, ended.reason) == (Phase.ABORTED, "a webhook has refused: a answered 403")
+
+
+def test_a_gate_that_has_said_yes_is_not_asked_again_after_a_restart(make, healthy):
+    run = start(make, steps=[{"gate": "g"}, WEIGHT])
+    asked = []
+
+    def restarting(run, world, action):
+        answering(lambda _: YES)(run, world, action)
+        asked.extend(getattr(action, "calls", ()))
+        if run.passed:
+            world.answers = {}  # all that the process knew
+
+    drive(run, healthy, each=restarting)
+    assert len(asked) == 1
+
+
+def test_who_is_only_told_holds_nothing_up_for_long(make, healthy):
+    run = start(make, steps=[WEIGHT], webhooks={"end": ["deaf"], "rollback": ["deaf"]})
+    assert drive(run, healthy, each=answering(lambda _: None)).phase is Phase.SUCCEEDED
+
+
+def test_a_roll_back_is_told_when_traffic_has_gone_back(make, healthy):
+    def turn_bad(run, world, action):
+        answering(lambda _: YES)(run, world, action)
+        if run.weight == 50:
+            world.verdict = make.verdict(Decision.ABORT)
+
+    drive(start(make, webhooks=ALL, steps=[WEIGHT]), healthy, each=turn_bad)
+    assert order(healthy)[-3:] == ["SetTraffic 0", "rollback/0/e", "end/0/d"]
+
+
+# Strategies and baselines ----------------------------------------------------------------------------------------
+
+BLUE_GREEN = {
+    "preview": [{"match": {"headers": {"x-preview": "1"}}, "seconds": 5}],
+    "analysis_seconds": 10,
+    "requests": 0,
+    "keep_seconds": 10,
+}
+
+
+def test_green_is_as_large_as_blue_from_the_start_and_gets_nearly_all_at_once(make, healthy):
+    run = start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN)
+    assert drive(run, healthy).phase is Phase.SUCCEEDED
+    expected = ["CreateCanary 3", *(f"SetTraffic {each}" for each in ("0", "0 match", "90", "100")), "PatchStable"]
+    assert healthy.log == [*expected, *LEFT]
+
+
+def test_green_that_turns_bad_after_the_switch_loses_all_traffic_at_once(make, healthy):
+    def turn_bad(run, world, action):
+        if run.weight == 100:
+            world.verdict = make.verdict(Decision.ABORT)
+
+    run = start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN)
+    assert drive(run, healthy, each=turn_bad).phase is Phase.ABORTED
+    assert healthy.log[-6:] == ["SetTraffic 100", *LEFT]
+
+
+def test_green_does_not_get_the_last_users_without_a_verdict(make):
+    world = make.world(verdict=make.verdict(Decision.INCONCLUSIVE))
+    run = start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN, deadline_seconds=100)
+    assert drive(run, world).phase is Phase.ABORTED
+    assert "SetTraffic 100" not in world.log
+
+
+def test_without_a_control_only_guardrails_judge_green(make):
+    world = make.world(verdict=make.verdict(Decision.INCONCLUSIVE))
+    run = start(make, Strategy.BLUE_GREEN, blue_green={**BLUE_GREEN, "control_percent": 0})
+    ended = drive(run, world)
+    assert (ended.phase, "SetTraffic 90" in world.log) == (Phase.SUCCEEDED, False)
+    assert "nothing to compare with" in ended.reason
+
+
+def test_a_fresh_baseline_gets_what_the_canary_gets_and_leaves_with_it(make, healthy):
+    healthy.wants_fresh = True
+    fresh = {"name": "app-baseline", "service": "app-baseline", "label": "baseline"}
+    run = begin(make.run(fresh=fresh, policy=make.policy(baseline="fresh")), now=0.0)
+    assert drive(run, healthy).phase is Phase.SUCCEEDED
+    assert set_traffic(healthy) == ["0", "10 baseline", "50 baseline", "0"]
+    assert (healthy.canary, healthy.fresh) == (None, None)
+
+
+# The autoscaler ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("judged", [Decision.HEALTHY, Decision.ABORT])
+def test_stable_cannot_shrink_from_before_the_first_weight_until_traffic_is_back(make, judged):
+    world = make.world(autoscaler=Autoscaler(minimum=1, maximum=10, held=False))
+
+    def judge(run, world, action):
+        world.verdict = make.verdict(judged) if run.weight == 50 else None
+
+    drive(start(make, steps=[WEIGHT]), world, each=judge)
+    assert world.log.index("HoldFloor") < world.log.index("SetTraffic 50")
+    assert world.log.index("RestoreRoutes") < world.log.index("ReleaseFloor") < world.log.index("DeleteCanary")
+
+
+# Mistakes ----------------------------------------------------------------------------------------------------------
+
+MISTAKES = {
+    "a URL is no name": ({"webhooks": {"step": ["https://evil.example/"]}}, "a URL is not accepted here"),
+    "a URL in a step": ({"steps": [{"gate": "http://x"}, WEIGHT]}, "steps.0.gate = 'http://x': a URL is not accepted"),
+    "no such step": ({"steps": [{"wait": 5}, WEIGHT]}, "steps.0: a step has one of the fields weight, mirror"),
+    "no weight": ({"steps": [{"pause": 5}]}, "there is no weight among them"),
+    "nobody is matched": ({"steps": [{"match": {}}, WEIGHT]}, "it names nobody"),
+    "nothing to compare with": ({"steps": [{"weight": 100}]}, "leaves no baseline"),
+    "longer than the deadline": ({"deadline_seconds": 60}, "the steps alone take 240 s"),
+    "users in the preview": ({"blue_green": {"preview": [WEIGHT]}}, "a weight moves users"),
+    "no room for a fresh baseline": (
+        {"baseline": "fresh", "steps": [{"weight": 60}]},
+        "[60] are too much: at most 50",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "says"), MISTAKES.values(), ids=MISTAKES)
+def test_a_ramp_that_cannot_be_meant_is_refused(fields, says):
+    with pytest.raises(ValidationError) as error:
+        override(PROFILES["standard"], fields)
+    assert any(says in mistake for mistake in mistakes(error.value)), mistakes(error.value)
