@@ -1,17 +1,30 @@
 """Nonsense in: one error that lists every mistake."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary_analyzer.analysis import ArmCounts, ErrorTolerance, Guardrails, History, LatencyTolerance, Policy, start
+from canary_analyzer.analysis import (
+    ArmCounts,
+    ErrorTolerance,
+    ExtraCounts,
+    Guardrails,
+    History,
+    LatencyTolerance,
+    MannWhitneyRule,
+    MetricRule,
+    Policy,
+    ThresholdRule,
+    start,
+)
 
 
 def arm(requests=(10, 10), errors=(0, 1), latency=((5, 5), (5, 5))):
-    return ArmCounts(requests=np.array(requests), errors=np.array(errors), latency=np.array(latency))
+    return ArmCounts(requests=requests, errors=errors, latency=latency)
 
 
 ARMS = {
@@ -25,6 +38,10 @@ ARMS = {
         ["errors: value of shape (3,)", "latency: value of shape (1, 2)"],
     ),
     "flat latency": ({"latency": (5, 5)}, ["latency: value of shape (2,)"]),
+    "rows that differ": (
+        {"latency": ((1, 2), (1,))},
+        ["latency: value of shape (2,)", "latency: value of type object"],
+    ),
     "words": ({"requests": ("ten", "ten")}, ["requests: value of type"]),
 }
 
@@ -52,6 +69,14 @@ HISTORIES = {
         {"edges": (1.0, 2.0)},
         ["canary.latency: 2 buckets: give 3", "baseline.latency: 2 buckets: give 3"],
     ),
+    "own metric with other ticks": (
+        {
+            "extra": {
+                "carts": ExtraCounts(edges_ms=None, canary=arm((1,), (0,), ((1,),)), baseline=arm((1,), (0,), ((1,),)))
+            }
+        },
+        ["extra.carts: 1 ticks: give the same ticks as the arms have, 2"],
+    ),
     "ticks differ": ({"canary": arm((1,), (0,), ((1, 0),))}, ["canary, baseline: 1 and 2 ticks"]),
 }
 
@@ -63,6 +88,7 @@ def test_histories_that_do_not_fit_together_are_refused_with_all_mistakes(fields
     assert all(mistake in str(refused.value) for mistake in mistakes)
 
 
+METRIC = MetricRule(name="carts", kind="ratio", tolerance=ErrorTolerance())
 POLICIES = {
     "levels": (lambda: Policy(alpha=1.0, beta=0.0, warmup_seconds=-1, minimum_requests=0), 4),
     "level not a number": (lambda: Policy(alpha=math.nan), 1),
@@ -70,6 +96,15 @@ POLICIES = {
     "no tolerance at all": (lambda: ErrorTolerance(relative=0, absolute=0), 1),
     "latency": (lambda: LatencyTolerance(relative=0, quantiles=(0.9, 0.5, 1.5)), 3),
     "no quantile": (lambda: LatencyTolerance(quantiles=()), 1),
+    "judge": (lambda: Policy(judge="bayes", alpha="often", minimum_requests=0.5), 3),
+    "own metrics": (lambda: Policy(metrics=(METRIC, METRIC)), 1),
+    "own metric": (lambda: replace(METRIC, name="Errors", kind="gauge", share=0, critical=True, advisory=True), 4),
+    "own metric with a reserved name": (lambda: replace(METRIC, name="errors_in_carts"), 1),
+    "own metric with the other kind's tolerance": (lambda: replace(METRIC, kind="histogram"), 1),
+    "scores": (lambda: MannWhitneyRule(tolerance=-1, confidence=1, points=2, pass_score=50, marginal_score=60), 5),
+    "effect size": (lambda: MannWhitneyRule(effect_size="cles", allowed_increase=2, step_seconds=0), 2),
+    "thresholds": (lambda: ThresholdRule(success_rate=99, p99_ms=0, interval_seconds=-1, failed_checks=0), 4),
+    "no threshold": (lambda: ThresholdRule(success_rate=None, p99_ms=None), 1),
     "guardrails": (lambda: Guardrails(success_rate=99, p99_ms=0, ticks=0, minimum_requests=0), 4),
 }
 
@@ -79,6 +114,12 @@ def test_policies_out_of_range_are_refused_with_all_mistakes(make, mistakes):
     with pytest.raises(ValueError, match="is not usable") as refused:
         make()
     assert str(refused.value).count("\n- ") == mistakes
+
+
+def test_own_metrics_whose_arms_do_not_fit_are_refused_with_all_mistakes():
+    with pytest.raises(ValueError, match="ExtraCounts is not usable") as refused:
+        ExtraCounts(edges_ms=np.array([2.0, 1.0]), canary=arm((1,), (0,), ((1, 0),)), baseline=arm())
+    assert str(refused.value).count("\n- ") == 4
 
 
 @pytest.mark.parametrize(("edges", "tick_seconds"), [([2.0, 1.0], 10.0), ([1.0], 0.0), ([1.0], math.nan)])
