@@ -8,6 +8,7 @@ from canary_analyzer.cluster import autoscaling, routes, siblings, stable
 from canary_analyzer.cluster.client import MANAGER, Cluster
 from canary_analyzer.cluster.rolling import roll
 from canary_analyzer.rollout import actions
+from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.traces import Mark, Traces, marked, unmarked
 from canary_analyzer.routing import Document
@@ -99,8 +100,16 @@ def _with_traffic(live: Document, subject: Subject, traffic: routing.Traffic) ->
 
 
 def _restored(live: Document, subject: Subject) -> Document:
-    router, traces = routing.ROUTERS[live["kind"]], Traces.of(subject.run)
-    return unmarked(router.restored(live, _snapshot(live, subject), traces.target), traces)
+    router, traces, snapshot = routing.ROUTERS[live["kind"]], Traces.of(subject.run), _snapshot(live, subject)
+    if _was_sent_back(subject.run) and router.canary_weight(snapshot, traces.target):
+        # The user's own split would send requests to the canary that was just found worse.
+        return unmarked(router.with_traffic(live, traces.target, routing.Traffic()), traces)
+    return unmarked(router.restored(live, snapshot, traces.target), traces)
+
+
+def _was_sent_back(run: Run) -> bool:
+    """Whether a canary that the user brought, and that stays there, did not pass."""
+    return bool(run.baseline) and run.phase is not Phase.PROMOTING
 
 
 def _snapshot(live: Document, subject: Subject) -> Document:

@@ -26,7 +26,7 @@ from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Surroundings
 from canary_analyzer.rollout.run import Run
-from canary_analyzer.rollout.traces import Traces, target_of
+from canary_analyzer.rollout.traces import Traces, target_of, unmarked
 from canary_analyzer.rollout.view import View, Wishes, Workload
 from canary_analyzer.routing import Document
 
@@ -92,6 +92,7 @@ def observe(cluster: Cluster, run: Run) -> View | None:
         weight=weight(routes, run),
         reached=run.traffic if reached(routes, run) else None,
         routed=any(_weight(route, run) is not None for route in routes),
+        marked=any(unmarked(route, Traces.of(run)) != route for route in routes),
         rolling=rolling_view(cluster, stable, run) if run.rolling is not None else None,
     )
 
@@ -108,7 +109,7 @@ def _canary_pods(cluster: Cluster, run: Run) -> list[Document]:
     if not key:
         return []
     found = cluster.list(PODS, run.namespace, f"{key} in ({','.join(sorted(values))})").items
-    owners = Traces.of(run).siblings or (run.stable,)
+    owners = Traces.of(run).siblings or (run.canary or run.stable,)
     return [pod for pod in found if any(_owned_by_replicaset_of(pod, name) for name in owners)]
 
 
@@ -162,7 +163,7 @@ def wishes(stable: Document, run: Run) -> Wishes:
     status = annotations.status_of(stable)
     ended = status.get("phase") in (Phase.SUCCEEDED, Phase.ABORTED)
     return Wishes(
-        trigger=found.get(annotations.IMAGE),
+        trigger=found.get(annotations.BASELINE if run.baseline else annotations.IMAGE),
         hold=found.get(annotations.HOLD) == "true",
         approve=found.get(annotations.APPROVE, ""),
         abort=found.get(annotations.ABORT, ""),

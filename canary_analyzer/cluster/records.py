@@ -92,6 +92,11 @@ def number_of(run: Run) -> int:
     return int(run.name.removeprefix(run_name(run.deployment, 0)[:-1]))
 
 
+def next_number(past: Sequence[Record]) -> int:
+    """Return the number of a Deployment's next run."""
+    return 1 + max((number_of(record.run) for record in past), default=0)
+
+
 def _readable(document: Document) -> Record | None:
     """Return the record, or None where somebody garbled it: the other runs must go on."""
     try:

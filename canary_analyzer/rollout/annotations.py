@@ -13,6 +13,7 @@ from canary_analyzer.rollout.strategy import Strategy
 
 PREFIX = "canary-analyzer.io/"
 IMAGE = PREFIX + "image"
+BASELINE = PREFIX + "baseline"
 REQUEST = PREFIX + "request"
 STRATEGY = PREFIX + "strategy"
 PROFILE = PREFIX + "profile"
@@ -22,7 +23,7 @@ APPROVE = PREFIX + "approve"
 ABORT = PREFIX + "abort"
 STATUS = PREFIX + "status"
 
-KNOWN = frozenset({IMAGE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
+KNOWN = frozenset({IMAGE, BASELINE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
 STRATEGIES = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLING)
 """What the annotation `strategy` may say."""
 CONFIG_LENGTH = 10_000
@@ -72,6 +73,31 @@ def parse(annotations: Mapping[str, str], containers: Sequence[str], profiles: M
     if found or policy is None or strategy is None:
         raise Misannotated(found)
     return Request(strategy=strategy, images=images, policy=policy)
+
+
+def parse_brought(annotations: Mapping[str, str], profiles: Mapping[str, RolloutPolicy]) -> RolloutPolicy:
+    """Read the companions of the trigger `baseline`, which stands on a canary that the user made.
+
+    Raises:
+        Misannotated: with all mistakes at once.
+    """
+    found = _unknown(annotations)
+    found += [
+        f"annotation {key} = {annotations[key]!r}: a Deployment with the annotation baseline is a canary already and "
+        "has its own image; remove one of the two"
+        for key in (IMAGE, STRATEGY)
+        if key in annotations
+    ]
+    policy = _policy(annotations, profiles, found)
+    if found or policy is None:
+        raise Misannotated(found)
+    return policy
+
+
+def asks(deployment: Mapping[str, Any]) -> bool:
+    """Whether a Deployment carries a trigger."""
+    found = of(deployment)
+    return IMAGE in found or BASELINE in found
 
 
 def _unknown(annotations: Mapping[str, str]) -> list[str]:

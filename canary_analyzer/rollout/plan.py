@@ -166,10 +166,15 @@ def requested(deployment: Document, offers: Offers, objections: list[str]) -> an
     except annotations.Misannotated as error:
         objections.extend(error.mistakes)
         return None
-    unknown = sorted(request.policy.webhook_names - offers.webhooks)
-    known = ", ".join(sorted(offers.webhooks)) or "none"
-    objections += [f"the service's config has no webhook {name}; it has {known}" for name in unknown]
+    objections += unknown_webhooks(request.policy, offers)
     return request
+
+
+def unknown_webhooks(policy: RolloutPolicy, offers: Offers) -> list[str]:
+    """Say which webhooks a policy names that nobody has configured."""
+    known = ", ".join(sorted(offers.webhooks)) or "none"
+    unknown = sorted(policy.webhook_names - offers.webhooks)
+    return [f"the service's config has no webhook {name}; it has {known}" for name in unknown]
 
 
 def pointless(deployment: Document, request: annotations.Request) -> list[str]:
@@ -229,7 +234,7 @@ def _selects(service: Document, labels: Mapping[str, str]) -> bool:
 
 def _reach(service: Document, deployment: Document, around: Surroundings, wanted: _Wanted) -> _Routes:
     metadata = service["metadata"]
-    pods, *others = _pods([deployment, *_others(deployment, around.deployments)])
+    pods, *others = pods_of([deployment, *_others(deployment, around.deployments)])
     target = routing.sibling_target(
         metadata["name"],
         sibling.sibling_name(metadata["name"]),
@@ -252,7 +257,8 @@ def _others(deployment: Document, deployments: Sequence[Document]) -> list[Docum
     return [each for each in deployments if each["metadata"]["name"] != deployment["metadata"]["name"]]
 
 
-def _pods(deployments: Sequence[Document]) -> list[routing.Pods]:
+def pods_of(deployments: Sequence[Document]) -> list[routing.Pods]:
+    """Return what tells where requests may get to: the pods of each Deployment."""
     return [
         routing.Pods(
             name=each["metadata"]["name"], labels=each["spec"]["template"].get("metadata", {}).get("labels") or {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from canary_analyzer.analysis import Decision as Judgement
-from canary_analyzer.rollout import rolling_rules
+from canary_analyzer.rollout import byo_rules, rolling_rules
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.programs import Situation, stage_of
@@ -49,10 +49,11 @@ def withdrawn(s: Situation) -> str | None:
     wishes = s.view.wishes
     if wishes.abort == s.run.name:
         return "a user asked for it with the annotation abort"
+    trigger = "baseline" if s.run.baseline else "image"
     if wishes.trigger is None:
-        return "the annotation image was removed"
+        return f"the annotation {trigger} was removed"
     if wishes.trigger != s.run.trigger:
-        return f"the annotation image was changed from {s.run.trigger} to {wishes.trigger}"
+        return f"the annotation {trigger} was changed from {s.run.trigger} to {wishes.trigger}"
     return None
 
 
@@ -61,7 +62,7 @@ def stable_changed(s: Situation) -> str | None:
     if s.view.stable.template == s.run.stable_template:
         return None
     return (
-        f"the pod template of {s.run.deployment} was changed during the run; annotate again to compare with the new one"
+        f"the pod template of {s.run.stable} was changed during the run; annotate again to compare with the new one"
     )
 
 
@@ -133,6 +134,20 @@ _PROMOTING: tuple[Rule, ...] = tuple(
     _until_drained(rule) for rule in (withdrawn, promotion_undone, canary_broken, promotion_stuck, late)
 )
 
+_BROUGHT: tuple[Rule, ...] = (*_ON_THE_RAMP, byo_rules.canary_changed)
+_BROUGHT_PASSED: tuple[Rule, ...] = tuple(
+    _until_drained(rule)
+    for rule in (
+        withdrawn,
+        canary_broken,
+        byo_rules.canary_changed,
+        byo_rules.image_taken_back,
+        byo_rules.bad_while_waiting,
+        byo_rules.stable_stuck,
+        late,
+    )
+)
+
 _ROLLING: tuple[Rule, ...] = (
     withdrawn,
     rolling_rules.template_changed,
@@ -150,6 +165,8 @@ _ROLLED_OUT: tuple[Rule, ...] = tuple(
 RULES: dict[tuple[Strategy, Phase], tuple[Rule, ...]] = {
     **{(strategy, phase): _ON_THE_RAMP for strategy in _SIBLINGS for phase in RAMPING | {Phase.STARTING}},
     **{(strategy, Phase.PROMOTING): _PROMOTING for strategy in _SIBLINGS},
+    **{(Strategy.BRING_YOUR_OWN, phase): _BROUGHT for phase in RAMPING | {Phase.STARTING}},
+    (Strategy.BRING_YOUR_OWN, Phase.PROMOTING): _BROUGHT_PASSED,
     **{(Strategy.ROLLING, phase): _ROLLING for phase in RAMPING | {Phase.STARTING}},
     (Strategy.ROLLING, Phase.PROMOTING): _ROLLED_OUT,
 }

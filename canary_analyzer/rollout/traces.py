@@ -31,14 +31,15 @@ class Traces(Value):
     def of(cls, run: Run) -> Self:
         """Return the traces of a run."""
         fresh = [] if run.fresh is None else [run.fresh]
+        made = (run.canary, run.canary_service) if not run.baseline else ("", "")  # else both are the user's
         return cls(
             run=run.name,
             namespace=run.namespace,
             deployment=run.deployment,
             uid=run.uid,
             target=target_of(run),
-            siblings=tuple(name for name in (run.canary, *(each.name for each in fresh)) if name),
-            services=tuple(name for name in (run.canary_service, *(each.service for each in fresh)) if name),
+            siblings=tuple(name for name in (made[0], *(each.name for each in fresh)) if name),
+            services=tuple(name for name in (made[1], *(each.service for each in fresh)) if name),
         )
 
 

@@ -85,6 +85,8 @@ class View:
     """
     routed: bool = False
     """Some live route names the canary."""
+    marked: bool = False
+    """Some live route still says that the run edits it."""
     rolling: RollingView | None = None
     """Old and new pods of stable, where they are what is compared."""
     fresh: Workload | None = None

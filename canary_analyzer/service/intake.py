@@ -1,5 +1,7 @@
 """From an annotated Deployment to a run: accept it, refuse it with every reason, or take an echo away."""
 
+from dataclasses import dataclass
+
 import structlog
 
 from canary_analyzer.cluster import records
@@ -17,6 +19,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.routing import Document
+from canary_analyzer.service.byo import run_of_brought
 
 log = structlog.get_logger()
 
@@ -47,14 +50,35 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
 
     Raises:
         StillChanging: it is too early to tell; annotating alone makes a new generation.
+        NotYet: a canary that the user brought cannot be judged yet; it is to be looked at again.
     """
-    if annotations.of(deployment).get(annotations.IMAGE) is None:
+    if not annotations.asks(deployment):
         return None
     metadata = deployment["metadata"]
     past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
     if (active := next((record for record in past if not record.run.ended), None)) is not None:
         return active
-    intent = assess(before, seen(deployment), [record.run for record in past])
+    if annotations.BASELINE in annotations.of(deployment):
+        run = run_of_brought(cluster, deployment, past, offers, now)
+    else:
+        run = _run_of(cluster, deployment, Past(before=before, records=past), offers, now)
+    if run is None:
+        return None
+    records.prune(cluster, past)
+    return _accept(cluster, run, now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What is known of a Deployment from before."""
+
+    before: Seen | None
+    records: tuple[Record, ...]
+
+
+def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, now: float) -> Run | None:
+    """Return the run that the annotation `image` asks for, Pending; None, and the request ended, where it asks none."""
+    intent = assess(past.before, seen(deployment), [record.run for record in past.records])
     if intent is Intent.ECHO:
         _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
         return None
@@ -62,15 +86,21 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
     if not around.workload.current:
         raise StillChanging
     try:
-        number = 1 + max((records.number_of(record.run) for record in past), default=0)
+        _alone(cluster, deployment)
         asked = annotations.of(deployment).get(annotations.STRATEGY)
         planner = rolling_plan.plan if asked == Strategy.ROLLING else plan.plan
-        run = planner(deployment, around, offers, number, now)
+        return planner(deployment, around, offers, records.next_number(past.records), now)
     except plan.Refused as refused:
         _refuse(cluster, deployment, str(refused), now)
         return None
-    records.prune(cluster, past)
-    return _accept(cluster, run, now)
+
+
+def _alone(cluster: Cluster, deployment: Document) -> None:
+    """Refuse a Deployment with which a canary that the user brought is being compared."""
+    metadata = deployment["metadata"]
+    for record in records.active(cluster, metadata["namespace"]):
+        if record.run.stable == metadata["name"]:
+            raise plan.Refused([f"run {record.run.name} compares with {metadata['name']} just now; let it end first"])
 
 
 def _accept(cluster: Cluster, run: Run, now: float) -> Record | None:

@@ -15,10 +15,11 @@ from canary_analyzer.cluster.client import DEPLOYMENTS, ClusterError, Conflict
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.intake import Seen
-from canary_analyzer.rollout.phases import RAMPING, Phase
+from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.service.byo import NotYet
 from canary_analyzer.service.intake import StillChanging, take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
 from canary_analyzer.service.samples import pair
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 1.0
 """Between two looks at a cluster that is on its way to where we want it."""
 RETRY_SECONDS = 2.0
+RECHECK_SECONDS = 15.0
 DEFECT_SECONDS = 30.0
 SAMPLE_LAG = 0.1
 """Seconds after a tick's end before it is read, so that its last scrape has been stored."""
@@ -107,6 +109,8 @@ class Rollouts:
                 record = self._taken_in(key, before)
             except StillChanging:
                 self.request(key, before, POLL_SECONDS)
+            except NotYet:
+                self.request(key, before, RECHECK_SECONDS)
             except ClusterError as error:
                 log.warning("the request could not be taken in, trying again", error=str(error))
                 self.request(key, before, RETRY_SECONDS)
@@ -197,5 +201,5 @@ def delay(run: Run, now: float) -> float:
     tick = run.policy.tick_seconds
     next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
     # New pods of a rolling update come when they like: samples stop in the tick in which a cold one is there.
-    gathering = run.phase in RAMPING and stage_of(run).samples and run.rolling is None
+    gathering = not run.ended and stage_of(run).samples and run.rolling is None
     return next_tick if gathering else min(next_tick, POLL_SECONDS)

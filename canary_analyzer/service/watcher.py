@@ -8,6 +8,7 @@ import structlog
 
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, ClusterError, Expired
+from canary_analyzer.cluster.sweep import sweep_if_possible
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.routing import Document
@@ -53,6 +54,8 @@ class Watcher:
         cluster = self._cluster
         for record in records.active(cluster, self._namespace):
             self._rollouts.add(record)
+        if not self.synced.is_set():
+            sweep_if_possible(cluster, self._namespace, time.sleep)
         listing = cluster.list(DEPLOYMENTS, self._namespace)
         for deployment in listing.items:
             self._look_at(deployment)
@@ -78,7 +81,7 @@ class Watcher:
         if key in self._rollouts:
             if wished != wishes:
                 self._rollouts.wake(key)
-        elif now.image is not None:
+        elif annotations.asks(deployment):
             self._rollouts.request(key, self._before[key])
 
 

@@ -1,7 +1,7 @@
 """What a run does in each phase, by strategy: one table, as there is one state machine."""
 
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import ramp, rolling
+from canary_analyzer.rollout.programs import byo, ramp, rolling
 from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.strategy import Strategy
@@ -23,6 +23,7 @@ PROGRAMS: dict[tuple[Strategy, Phase], Program] = {
         Strategy.CANARY: _RAMP,
         Strategy.BLUE_GREEN: _RAMP,
         Strategy.ROLLING: rolling.PHASES,
+        Strategy.BRING_YOUR_OWN: byo.PHASES,
     }.items()
     for phase, program in phases.items()
 }

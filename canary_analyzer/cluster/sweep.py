@@ -1,0 +1,85 @@
+"""What runs without a record have left behind, found by the marks on routes and autoscalers, and taken away.
+
+A run's record goes with its Deployment. Where no service was there to see that, the canary's destination stays in the
+routes, and requests for it fail; here they get back what the mark says they were.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import structlog
+
+from canary_analyzer import routing
+from canary_analyzer.cluster import autoscaling, records, routes, siblings
+from canary_analyzer.cluster.client import MANAGER, Cluster, ClusterError
+from canary_analyzer.rollout.run import RouteRef
+from canary_analyzer.rollout.traces import Mark, Traces, marks_of, unmarked
+from canary_analyzer.routing import Document
+
+log = structlog.get_logger()
+
+SETTLE_SECONDS = 10.0
+"""Between the last route given back and the first pod deleted: proxies learn of it meanwhile (Istio debounces 10 s)."""
+
+
+def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tuple[Traces, ...]:
+    """Take away what runs have left that no record tells of, and return whose traces they were.
+
+    Args:
+        cluster: where.
+        namespace: whose runs; "" is all.
+        wait: sleeps for some seconds.
+
+    Raises:
+        ClusterError: the API server refused or did not answer; what is left is found by the next sweep.
+    """
+    found = [
+        (route, mark)
+        for route, mark in _marked_routes(cluster, namespace)
+        if namespace in ("", mark.traces.namespace) and _is_orphan(cluster, mark.traces)
+    ]
+    for route, mark in found:
+        log.warning("a run without a record had edited this route: given back", route=str(route), run=mark.traces.run)
+        routes.edit(cluster, [route], partial(_restored, mark=mark))
+        routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+    traces = tuple({(mark.traces.namespace, mark.traces.run): mark.traces for _, mark in found}.values())
+    if traces:
+        wait(SETTLE_SECONDS)
+    for each in traces:
+        autoscaling.release(cluster, each.namespace, each.deployment)
+        siblings.delete(cluster, each)
+        siblings.delete_services(cluster, each)
+    return traces
+
+
+def _marked_routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Mark]]:
+    for name, kind in routes.ROUTE_KINDS.items():
+        for document in routes.named(routes.visible(cluster, kind, namespace), name):
+            route = RouteRef.of(document)
+            try:
+                yield from ((route, mark) for mark in marks_of(document))
+            except ValueError as error:
+                log.error("a route's mark cannot be read; take it away", route=str(route), error=str(error))
+
+
+def _is_orphan(cluster: Cluster, traces: Traces) -> bool:
+    """Whether nobody will bring the run to its end; a record that has not ended says that somebody will."""
+    try:
+        record = records.load(cluster, traces.namespace, traces.run)
+    except (KeyError, ValueError):
+        return False  # garbled: its run may go on once somebody has mended it
+    return record is None or record.run.ended
+
+
+def _restored(live: Document, mark: Mark) -> Document:
+    router = routing.ROUTERS[live["kind"]]
+    snapshot = live | {"spec": dict(mark.spec)}
+    return unmarked(router.restored(live, snapshot, mark.traces.target), mark.traces)
+
+
+def sweep_if_possible(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> None:
+    """Sweep; where that fails, say so and go on: what is left harms nobody more than before."""
+    try:
+        sweep(cluster, namespace, wait)
+    except ClusterError as error:
+        log.warning("what earlier runs have left could not be swept, trying again at the next start", error=str(error))

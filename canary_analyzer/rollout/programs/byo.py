@@ -1,0 +1,103 @@
+"""The phases of a canary that the user brought: his Deployment, his routes to it; only weights are ours.
+
+When it has passed, stable has to get its image: from Git, as a rule, where somebody merges it. Until then the weight is
+held and the judge goes on looking. Where the policy says so we patch stable ourselves.
+"""
+
+import math
+from dataclasses import replace
+
+from canary_analyzer.rollout.actions import Action, PatchStable, ReleaseFloor, RestoreRoutes, SetTraffic
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.programs import goals, ramp
+from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
+from canary_analyzer.rollout.run import Run
+
+HOLD_WEIGHT = "hold weight"
+AWAIT_IMAGE = "patch stable"
+"""The stage at which stable is to get the canary's images, from us or from Git."""
+
+
+def may_patch(run: Run) -> bool:
+    """Whether stable is ours to patch."""
+    return run.policy.bring_your_own.patch_stable
+
+
+def _named(program: Program, name: str) -> Stage:
+    return next(stage for stage in program if stage.name == name)
+
+
+def _routes_restored(s: Situation) -> bool:
+    return not s.view.marked
+
+
+def _patch(s: Situation) -> Action | None:
+    return PatchStable(images=s.run.images) if may_patch(s.run) else None
+
+
+def _restore(s: Situation) -> Action | None:
+    return PatchStable(images=s.run.stable_images) if may_patch(s.run) else None
+
+
+def _limit(run: Run) -> float:
+    """Git takes its time; what we do ourselves does not."""
+    return run.policy.promote_seconds if may_patch(run) else math.inf
+
+
+_DRAIN = _named(ramp.LEAVING, "drain canary")
+
+_LEAVING: Program = (
+    _DRAIN,
+    _named(ramp.LEAVING, "settle drained"),
+    Stage(name="restore route", done=_routes_restored, action=lambda _: RestoreRoutes()),
+    Stage(name="settle restored", done=goals.settled),
+    Stage(name="release floor", done=goals.floor_released, action=lambda _: ReleaseFloor()),
+    _named(ramp.LEAVING, "tell the end"),
+    ramp.CLOSE,
+)
+
+STARTING: Program = tuple(stage for stage in ramp.STARTING if stage.name != "create canary")
+
+STEP: Program = tuple(
+    replace(stage, action=lambda _: None) if stage.name == "analyse" else stage
+    for stage in ramp.STEP
+    if stage.name != "scale canary"
+)
+
+PROMOTING: Program = (
+    Stage(name=HOLD_WEIGHT, done=goals.traffic_set, action=lambda s: SetTraffic(traffic=s.run.traffic)),
+    Stage(
+        name=AWAIT_IMAGE,
+        done=goals.stable_patched,
+        action=_patch,
+        limit=_limit,
+        late=goals.unpatched,
+        given=goals.traffic_set,
+        back=HOLD_WEIGHT,
+        samples=True,
+    ),
+    Stage(name="await stable", done=goals.stable_available, limit=_limit, late=goals.not_rolled_out),
+    Stage(name="settle stable", done=goals.paused),
+    *_LEAVING,
+)
+
+ABORTING: Program = (
+    Stage(
+        name="restore stable",
+        done=lambda s: not may_patch(s.run) or goals.stable_restored(s),
+        action=_restore,
+    ),
+    Stage(name="await restored stable", done=lambda s: not may_patch(s.run) or goals.stable_recovered(s)),
+    _DRAIN,
+    _named(ramp.ABORTING, "tell of the roll-back"),
+    *_LEAVING[1:],
+)
+
+PHASES: dict[Phase, Program] = {
+    Phase.STARTING: STARTING,
+    Phase.ANALYSING: STEP,
+    Phase.HOLDING: STEP,
+    Phase.AWAITING_APPROVAL: STEP,
+    Phase.PROMOTING: PROMOTING,
+    Phase.ABORTING: ABORTING,
+}

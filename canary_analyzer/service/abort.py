@@ -1,0 +1,83 @@
+"""Ending every run without the service: the same passes, taken one after the other until nothing is left."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, Conflict, NotFound
+from canary_analyzer.cluster.records import Record
+from canary_analyzer.cluster.sweep import sweep
+from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.evidence import fresh
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.service import samples
+from canary_analyzer.service.reconcile import Active, Ports, reconcile
+from canary_analyzer.service.settings import ServiceSettings
+from canary_analyzer.service.webhooks import Webhooks
+
+POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 900.0
+"""For all runs together; as long as a promoted stable may take to roll out."""
+
+
+def abort_all(settings: ServiceSettings, kubeconfig: Path | None, tell: Callable[[str], None]) -> list[str]:
+    """Abort every active run and take its traces away; return the names of those that have not ended in time.
+
+    A run whose stable already has the new version is brought to its end instead. A service that is running meanwhile
+    does no harm: records are guarded, and whoever comes second reads again.
+
+    Raises:
+        ClusterError: the API server refused or did not answer.
+    """
+    cluster = Cluster.connect(kubeconfig)
+    reader = samples.reader(settings.prometheus)
+    ports = Ports(cluster=cluster, reader=reader, clock=time.time, webhooks=Webhooks(settings=settings.webhooks))
+    namespaces = settings.namespaces or ("",)
+    runs = [active for namespace in namespaces for active in _requested(cluster, namespace)]
+    left = _finished(ports, runs, tell)
+    for namespace in namespaces:
+        for traces in sweep(cluster, namespace, time.sleep):
+            tell(f"{traces.namespace}/{traces.run}: it had no record; its routes are as they were")
+    return left
+
+
+def _requested(cluster: Cluster, namespace: str) -> list[Active]:
+    """Ask every active run to abort, the way a user does."""
+    found = records.active(cluster, namespace)
+    for run in (record.run for record in found):
+        patch = {"metadata": {"annotations": {annotations.ABORT: run.name}}}
+        try:
+            cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)
+        except NotFound:
+            continue  # its pass finds that out and gives the routes back
+    return [Active(record=record, progress=fresh(record.run)) for record in found]
+
+
+def _finished(ports: Ports, runs: list[Active], tell: Callable[[str], None]) -> list[str]:
+    until = ports.clock() + PATIENCE_SECONDS
+    while runs and ports.clock() < until:
+        runs = [following for active in runs if (following := _passed(ports, active, tell)) is not None]
+        time.sleep(POLL_SECONDS if runs else 0)
+    return [f"{active.run.namespace}/{active.run.name}" for active in runs]
+
+
+def _passed(ports: Ports, active: Active, tell: Callable[[str], None]) -> Active | None:
+    """Take a run one pass on; None when it is over."""
+    try:
+        following = reconcile(ports, active)
+    except Conflict:
+        record = records.load(ports.cluster, active.run.namespace, active.run.name)
+        following = _taken_up(record) if record is not None else None
+    ended = following is None or following.run.ended
+    if ended:
+        tell(f"{active.run.namespace}/{active.run.name}: {_outcome(following.run if following else None)}")
+    return None if ended else following
+
+
+def _taken_up(record: Record) -> Active:
+    return Active(record=record, progress=fresh(record.run))
+
+
+def _outcome(run: Run | None) -> str:
+    return "its Deployment is gone, its routes are as they were" if run is None else f"{run.phase}; {run.reason}"

@@ -1,0 +1,58 @@
+"""From a canary that the user brought to a run: the annotation `baseline` stays, so refusals are looked at again."""
+
+import structlog
+
+from canary_analyzer.cluster import records
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.events import Notice, emit
+from canary_analyzer.cluster.observe import surroundings, workload
+from canary_analyzer.cluster.records import Record
+from canary_analyzer.cluster.stable import annotate
+from canary_analyzer.rollout import annotations, byo_plan
+from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.plan import Offers, Refused
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.routing import Document
+
+log = structlog.get_logger()
+
+
+class NotYet(Exception):
+    """What the canary needs is not there; with GitOps it may come at any time, in any order: look again later."""
+
+
+def run_of_brought(
+    cluster: Cluster, canary: Document, past: tuple[Record, ...], offers: Offers, now: float
+) -> Run | None:
+    """Return the run that judges a canary with the annotation `baseline`, Pending; None where none is due.
+
+    Raises:
+        NotYet: it is due but cannot start; the reasons are in the status and an Event.
+    """
+    if not byo_plan.is_asked(canary, workload(canary), [record.run for record in past]):
+        return None
+    namespace, name = canary["metadata"]["namespace"], annotations.of(canary)[annotations.BASELINE]
+    stable = cluster.find(DEPLOYMENTS, namespace, name) if name else None
+    brought = byo_plan.Brought(
+        canary=canary,
+        stable=stable,
+        stable_workload=workload(stable) if stable is not None else None,
+        around=surroundings(cluster, canary, offers.route_kind),
+        busy={record.run.stable: record.run.name for record in records.active(cluster, namespace)},
+    )
+    try:
+        return byo_plan.plan(brought, offers, records.next_number(past), now)
+    except Refused as refused:
+        _refuse(cluster, canary, str(refused), now)
+        raise NotYet from refused
+
+
+def _refuse(cluster: Cluster, canary: Document, reason: str, now: float) -> None:
+    """Say why nothing starts, once for each reason."""
+    status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)
+    if annotations.of(canary).get(annotations.STATUS) == status:
+        return
+    message = f"the canary is not judged and nothing was changed: {reason}"
+    log.warning("no run was started", reason=message)
+    emit(cluster, canary["metadata"], Notice(reason="CanaryRefused", message=message, at=now, warning=True))
+    annotate(cluster, canary, {annotations.STATUS: status})
