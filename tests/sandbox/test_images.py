@@ -5,7 +5,8 @@ from canary_analyzer.sandbox import images
 
 def test_the_known_images_are_those_of_the_sample_app():
     names = {name.removeprefix("flask-app:") for name in images.load()}
-    assert names == {"v1", "v2", "v2-errors", "v2-slow", "v2-tail", "v2-leak", "v2-crash", "v2-unready"}
+    faults = {"errors", "slow", "tail", "leak", "crash", "unready", "slow-start", "only-canary", "slow-drain"}
+    assert names == {"v1", "v2", "v1-slow-drain", *(f"v2-{fault}" for fault in faults)}
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,9 @@ from canary_analyzer.sandbox.workloads.writes import Create, Delete, Patch, Writ
 
 log = logging.getLogger(__name__)
 
-CONTROLLED = (
-    *(DEPLOYMENTS, REPLICASETS, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES),
-    *(HORIZONTALPODAUTOSCALERS, NAMESPACES, SERVICEACCOUNTS),
-)
-# Also owned by workloads or Services; the custom ones may be unknown to a server.
-COLLECTED = (*CONTROLLED, CONFIGMAPS, DESTINATIONRULES, VIRTUALSERVICES)
+CONTROLLED = (DEPLOYMENTS, REPLICASETS, PODS, SERVICES, ENDPOINTS, ENDPOINTSLICES, NAMESPACES, SERVICEACCOUNTS)
+# Also owned by workloads or Services, or looked at; nobody waits for these, for a server may not know them.
+COLLECTED = (*CONTROLLED, CONFIGMAPS, DESTINATIONRULES, VIRTUALSERVICES, HORIZONTALPODAUTOSCALERS)
 OWNERS: Mapping[garbage.Kind, Resource] = {
     ("apps", "Deployment"): DEPLOYMENTS,
     ("apps", "ReplicaSet"): REPLICASETS,

@@ -113,3 +113,11 @@ def read(pid):
         return (pid / "environ").read_bytes()
     except OSError:
         return b""
+
+
+async def test_an_image_may_live_as_a_canary_only(box):
+    for name in ("web", "web-canary"):
+        await box.deploy(box.make_deployment(name, "flask-app:v2-only-canary"))
+    await box.until(lambda: box.rolled_out("web-canary"))
+    await box.until(lambda: box.container("web")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
+    assert not box.rolled_out("web")
