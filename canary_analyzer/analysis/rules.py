@@ -65,9 +65,9 @@ class MannWhitneyRule:
             )
         yield from not_positive("step_seconds", self.step_seconds, "seconds")
         yield from not_positive("interval_seconds", self.interval_seconds, "seconds")
-        yield from not_whole("points", self.points, 3, 1000)
-        yield from not_whole("least_points", self.least_points, 1, 1000)
-        if is_number(self.points) and is_number(self.least_points) and self.least_points > self.points:
+        points = (*not_whole("points", self.points, 3, 1000), *not_whole("least_points", self.least_points, 1, 1000))
+        yield from points
+        if not points and self.least_points > self.points:
             yield f"least_points: value {self.least_points!r}: give at most points ({self.points!r})"
         scores = (
             *not_between("pass_score", self.pass_score, 0, 100),
