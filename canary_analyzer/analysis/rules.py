@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from canary_analyzer.analysis.mistakes import (
-    is_number,
     not_among,
     not_between,
     not_positive,
@@ -30,7 +29,8 @@ class MannWhitneyRule:
         step_seconds: Length of a point of the compared series; Kayenta asks for one point a minute.
         interval_seconds: Time between two judgements.
         points: The latest so many points are compared; an hour of minutes.
-        least_points: No judgement on fewer points of an arm; with two of each, a third of all good canaries look High.
+        least_points: No judgement on fewer points of an arm; with two of each, chance alone puts both of the
+            canary's above the baseline's in one of six good metrics.
         pass_score: Score from which on the canary is healthy.
         marginal_score: Score below which it is aborted.
 
