@@ -7,6 +7,7 @@ import typer
 
 from canary_analyzer import __version__
 from canary_analyzer.cli import backtest, routes, sandbox
+from canary_analyzer.cli.abort import abort
 from canary_analyzer.cli.calibrate import calibrate
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(routes.app, name="routes")
+app.command()(abort)
 app.command()(calibrate)
 app.command(help=backtest.HELP)(backtest.backtest)
 

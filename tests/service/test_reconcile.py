@@ -2,8 +2,9 @@
 
 import pytest
 
-from canary_analyzer.cluster import records
+from canary_analyzer.cluster import autoscaling, records
 from canary_analyzer.cluster.client import (
+    AUTOSCALERS,
     CONFIGMAPS,
     DEPLOYMENTS,
     DESTINATION_RULES,
@@ -11,6 +12,7 @@ from canary_analyzer.cluster.client import (
     SERVICES,
     VIRTUAL_SERVICES,
 )
+from canary_analyzer.cluster.sweep import sweep
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.evidence import fresh
@@ -152,6 +154,79 @@ def test_a_record_that_somebody_deletes_is_made_anew(passes, cluster):
     available(cluster)
     passes.go()
     assert [record.run.name for record in records.active(cluster, "default")] == ["app-1"]
+
+
+def test_a_run_whose_deployment_went_while_no_service_was_there_is_swept(passes, cluster, app):
+    before = app.route()["spec"]
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    waited = []
+    assert sweep(cluster, "", waited.append) == ()
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")  # the garbage collector's work
+    assert [traces.run for traces in sweep(cluster, "", waited.append)] == ["app-1"]
+    live = app.route()
+    assert live["spec"] == before
+    assert list(live["spec"]) == list(before)
+    assert "annotations" not in live["metadata"]
+    assert "canary-analyzer" not in managers(live)
+    assert waited == [10.0]
+    assert sweep(cluster, "", waited.append) == ()
+
+
+def test_what_a_run_without_a_record_made_is_deleted_after_its_route_is_back(passes, cluster, app):
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+
+    def still_there(_):
+        assert cluster.find(DEPLOYMENTS, "default", "app-canary") is not None
+        assert "app-canary" not in str(app.route()["spec"])
+
+    sweep(cluster, "default", still_there)
+    for kind in (DEPLOYMENTS, SERVICES):
+        assert cluster.find(kind, "default", "app-canary") is None
+
+
+def test_a_mark_that_somebody_garbled_is_left_alone(cluster, app):
+    garbled = {"run.canary-analyzer.io/default.app": "{"}
+    app.edit(VIRTUAL_SERVICES, {"metadata": {"annotations": garbled}})
+    assert sweep(cluster, "", lambda _: None) == ()
+    assert app.route()["metadata"]["annotations"] == garbled
+
+
+AUTOSCALER = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "app", "namespace": "default"},
+    "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"},
+        "minReplicas": 1,
+        "maxReplicas": 5,
+    },
+}
+
+
+def test_the_autoscaler_cannot_shrink_stable_during_a_run_and_is_the_user_s_again_after_it(passes, cluster, app):
+    cluster.create(AUTOSCALERS, AUTOSCALER)
+    before = cluster.get(AUTOSCALERS, "default", "app")
+    passes.go()
+    available(cluster)
+    for _ in range(12):
+        passes.go()
+    autoscaling.hold(cluster, "default", "app", 2)
+    assert cluster.get(AUTOSCALERS, "default", "app")["spec"]["minReplicas"] == 2
+    app.annotate(image=None)
+    while not passes.go().ended:
+        pass
+    after = cluster.get(AUTOSCALERS, "default", "app")
+    assert after["spec"] == before["spec"]
+    assert "annotations" not in after["metadata"]
+    assert "canary-analyzer" not in managers(after)
 
 
 def test_what_we_did_not_make_is_neither_used_nor_deleted(passes, cluster, app):

@@ -1,0 +1,47 @@
+from copy import deepcopy
+
+import pytest
+
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.traces import Mark, Traces, marked, marks_of, target_of, unmarked
+
+ROUTE = {"metadata": {"name": "app", "namespace": "default"}, "spec": {"hosts": ["app"]}}
+
+
+@pytest.fixture
+def mark(run):
+    return Mark(traces=Traces.of(run), spec=ROUTE["spec"])
+
+
+def test_a_mark_tells_all_that_is_needed_to_take_a_run_s_traces_away(run, mark):
+    [found] = marks_of(marked(ROUTE, mark))
+    assert found == mark
+    assert (found.traces.siblings, found.traces.services) == (("app-canary",), ("app-canary",))
+    assert found.traces.target == target_of(run)
+
+
+def test_without_its_mark_a_route_is_as_it_was(mark):
+    annotated = deepcopy(ROUTE)
+    annotated["metadata"]["annotations"] = {"team": "shop"}
+    assert unmarked(marked(ROUTE, mark), mark.traces) == ROUTE
+    assert unmarked(marked(annotated, mark), mark.traces) == annotated
+
+
+def test_two_runs_can_mark_one_route(make, mark):
+    other = Mark(traces=Traces.of(make.run(deployment="b" * 70, name="b-1")), spec={})
+    both = marked(marked(ROUTE, mark), other)
+    assert marks_of(unmarked(both, mark.traces)) == [other]
+    assert all(len(key.partition("/")[2]) <= 63 for key in both["metadata"]["annotations"])
+
+
+def test_a_record_from_before_routes_had_a_kind_is_read(run):
+    old = run.model_dump(mode="json", exclude={"routes", "traffic", "target", "strategy", "passed", "fresh"})
+    read = Run.model_validate({**old, "virtual_services": ["app"], "weight": 10})
+    assert [str(route) for route in read.routes] == ["VirtualService default/app"]
+    assert (read.traffic.weight, read.strategy) == (10, "canary")
+    assert target_of(read).canary == "app-canary"
+
+
+def test_a_record_is_read_as_it_was_written(make):
+    run = make.run(policy=make.policy(steps=[{"match": {"cookie": ["t", "1"]}}, {"weight": 50}], sticky={}))
+    assert Run.model_validate_json(run.model_dump_json()) == run
