@@ -12,8 +12,8 @@ the policy's `minimum_requests`.
 
 What it cannot do: each test holds its confidence for one look at independent points. Judged every minute from the
 third on, an identical canary is aborted in 1-3 % of rollouts with independent requests, drift or bursts, in 9 % where
-it begins cold, and in 12 % where pods differ by 5 % in speed; nothing at all is found before the end of the third minute (ten
-minutes from 5 % to 50 % of 50 requests a second, 300 simulated rollouts each).
+it begins cold, and in 12 % where pods differ by 5 % in speed; nothing at all is found before the end of the third
+minute (ten minutes from 5 % to 50 % of 50 requests a second, 300 simulated rollouts each).
 """
 
 from collections.abc import Mapping, Sequence
