@@ -32,8 +32,9 @@ def service_account(namespace: str, name: str) -> Identity:
 
 def named(user: str) -> Identity:
     """The identity of a user by name, which may be that of a ServiceAccount."""
-    if user.startswith(f"{_ACCOUNT}:"):
-        _, _, namespace, name = user.split(":", 3)
+    prefix, _, account = user.partition(f"{_ACCOUNT}:")
+    namespace, _, name = account.partition(":")
+    if not prefix and name:
         return service_account(namespace, name)
     return Identity(name=user, groups=frozenset({AUTHENTICATED}))
 

@@ -10,6 +10,7 @@ SHOWN_LOSSES = 50
 REMEMBERED_LOSSES = 10_000
 # Between the end of a process and the word of it, and between two clocks' readings.
 CLOCK_SECONDS = 1.0
+KILLED_SECONDS = 30.0  # for so long a pod killed by force may still be called; afterwards its losses have other causes
 # What Envoy says of an answer of its own, %RESPONSE_FLAGS%.
 _BROKEN = {"UC", "UR"}  # the connection ended under a request
 _NO_POD = {"UH", "NC", "NR"}
@@ -42,7 +43,7 @@ def kind_of(loss: Loss, kills: Mapping[str, float]) -> LossKind:
     """Why a request was lost, given when pods were killed (Unix seconds by name; the last time counts)."""
     flags = set(loss.flags.split(","))
     killed = kills.get(loss.pod)
-    if killed is not None and killed - CLOCK_SECONDS <= loss.time:
+    if killed is not None and killed - CLOCK_SECONDS <= loss.time <= killed + KILLED_SECONDS:
         broken = bool(flags & _BROKEN) and loss.time - loss.seconds <= killed and loss.time <= killed + CLOCK_SECONDS
         return LossKind.IN_FLIGHT_ON_KILLED if broken else LossKind.SENT_TO_KILLED
     return LossKind.NO_POD if flags & _NO_POD else LossKind.OTHER

@@ -11,13 +11,24 @@ KILLS = {"web-1": 100.0}
         (Loss(time=100.01, seconds=0.5, cause="", pod="web-1", flags="UC"), LossKind.IN_FLIGHT_ON_KILLED),
         (Loss(time=99.99, seconds=0.5, cause="", pod="web-1", flags="UC"), LossKind.IN_FLIGHT_ON_KILLED),
         (Loss(time=100.2, seconds=0.1, cause="", pod="web-1", flags="UF,URX"), LossKind.SENT_TO_KILLED),
-        (Loss(time=180.0, seconds=90.0, cause="", pod="web-1", flags="UC"), LossKind.SENT_TO_KILLED),
+        (Loss(time=120.0, seconds=0.1, cause="", pod="web-1", flags="UC"), LossKind.SENT_TO_KILLED),
+        (Loss(time=180.0, seconds=0.1, cause="", pod="web-1", flags="UC"), LossKind.OTHER),
         (Loss(time=90.0, seconds=0.1, cause="", pod="web-1", flags="UC"), LossKind.OTHER),
         (Loss(time=100.01, seconds=0.5, cause="", pod="web-2", flags="UC"), LossKind.OTHER),
         (Loss(time=100.01, seconds=0.5, cause="", flags="UH"), LossKind.NO_POD),
         (Loss(time=100.01, seconds=0.5, cause="TimeoutError"), LossKind.OTHER),
     ],
-    ids=["in-flight", "before-the-word", "sent-later", "much-later", "before", "another-pod", "no-pod", "no-answer"],
+    ids=[
+        "in-flight",
+        "before-the-word",
+        "sent-later",
+        "back-again",
+        "much-later",
+        "before",
+        "another-pod",
+        "no-pod",
+        "no-answer",
+    ],
 )
 def test_a_loss_is_told_from_others_by_pod_time_and_what_the_proxy_says(loss, kind):
     assert kind_of(loss, KILLS) is kind
