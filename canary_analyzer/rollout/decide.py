@@ -9,7 +9,7 @@ from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.programs import Situation, Stage, first_stage, stage_after, stage_named, stage_of
-from canary_analyzer.rollout.programs.goals import too_thin
+from canary_analyzer.rollout.programs.goals import too_thin, weight_after
 from canary_analyzer.rollout.ramp import is_last_comparison, traffic_in_words, weights_of
 from canary_analyzer.rollout.rolling_rules import remembered
 from canary_analyzer.rollout.rules import abort_reason, hold_reason
@@ -149,6 +149,8 @@ def _finished(s: Situation) -> Run:
 
 def _after_step(s: Situation) -> Run:
     """Take the next step; at the last comparison only by the verdict."""
+    if s.run.ramp and (higher := weight_after(s)) is not None:
+        return _begin_step(s.of(s.run.model_copy(update={"climbed": higher})))
     return _concluded(s) if _needs_verdict(s.run) else _onward(s)
 
 

@@ -142,9 +142,16 @@ def evidence(progress: Progress, run: Run) -> Evidence:
     return Evidence(
         verdict=progress.verdict,
         share=None if progress.unavailable else _share(progress, run),
+        requests_per_second=_rate(progress.newest),
         step_requests=progress.step_requests if current else 0,
         unavailable=progress.unavailable,
     )
+
+
+def _rate(newest: Counted | None) -> float:
+    if newest is None:
+        return 0.0
+    return (newest.tick.canary.requests + newest.tick.baseline.requests) / (newest.until - newest.since)
 
 
 def _share(progress: Progress, run: Run) -> Share | None:

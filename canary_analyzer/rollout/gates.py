@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from canary_analyzer.rollout.run import Run
-from canary_analyzer.rollout.steps import GateStep, MatchStep, MirrorStep, PromotionGates, Step
+from canary_analyzer.rollout.steps import Climb, GateStep, MatchStep, MirrorStep, PromotionGates, Step
 
 
 class Moment(StrEnum):
@@ -64,7 +64,7 @@ def _of_step(run: Run) -> list[Call]:
     hooks = run.policy.webhooks
     named = [(Moment.START, name) for name in hooks.start] if run.step == 0 else []
     match run.ramp_step:
-        case Step() | MirrorStep() | MatchStep():
+        case Step() | Climb() | MirrorStep() | MatchStep():
             named += [(Moment.STEP, name) for name in hooks.step]
         case GateStep(gate=name):
             named.append((Moment.GATE, name))

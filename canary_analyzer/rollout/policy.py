@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
+from canary_analyzer.analysis.ramp import AdaptiveRamp
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.judgement import Analysis
 from canary_analyzer.rollout.metrics import MetricQuery, Source
@@ -45,6 +46,8 @@ class RolloutPolicy(Settings):
         Step(weight=50),
     )
     """The ramp of the strategy canary. Half is enough: more would only take the baseline's requests away."""
+    adaptive: AdaptiveRamp | None = None
+    """Weights by a risk budget instead of those in `steps`, whose other kinds stay: before the climb, or behind it."""
     analysis: Analysis = Policy()
     metrics: tuple[MetricQuery, ...] = ()
     """Metrics of the user's own, judged beside errors and latency."""
@@ -101,6 +104,8 @@ def _contradictions(policy: RolloutPolicy) -> Iterator[str]:
     names = [metric.name for metric in policy.metrics]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"metrics: name {name!r} occurs {names.count(name)} times: give each metric a name of its own"
+    if policy.adaptive is not None:
+        yield from _contradictions_of_climb(policy, policy.adaptive)
     least = sum(seconds_of(step) for step in policy.steps)
     if least >= policy.deadline_seconds:
         yield f"deadline_seconds = {policy.deadline_seconds:g}: the steps alone take {least:g} s; give more"
@@ -116,6 +121,18 @@ def _contradictions(policy: RolloutPolicy) -> Iterator[str]:
             yield f"baseline = fresh: it takes the canary's weight once more, so {half} are too much: at most 50"
         if policy.sticky is not None:
             yield "baseline = fresh: it cannot be combined with sticky; remove one"
+
+
+def _contradictions_of_climb(policy: RolloutPolicy, adaptive: AdaptiveRamp) -> Iterator[str]:
+    if policy.analysis.judge != "sequential":
+        yield (
+            f"adaptive: the judge {policy.analysis.judge} gives no bounds that hold at every look; "
+            "use the judge sequential, or fixed steps"
+        )
+    if adaptive.largest == 100:
+        yield "adaptive.largest = 100: that leaves no baseline to compare with; give at most 99"
+    if policy.baseline is Baseline.FRESH or policy.sticky is not None:
+        yield "adaptive: its weights are not known beforehand, as baseline = fresh and sticky want them; use steps"
 
 
 PROFILES: Mapping[str, RolloutPolicy] = {

@@ -1,8 +1,18 @@
 """The steps that a run takes, by strategy and policy, and the traffic that each of them means."""
 
+from canary_analyzer.analysis.ramp import AdaptiveRamp
 from canary_analyzer.rollout.options import Baseline
 from canary_analyzer.rollout.policy import RolloutPolicy
-from canary_analyzer.rollout.steps import ApprovalStep, Match, MatchStep, MirrorStep, PromotionGates, RampStep, Step
+from canary_analyzer.rollout.steps import (
+    ApprovalStep,
+    Climb,
+    Match,
+    MatchStep,
+    MirrorStep,
+    PromotionGates,
+    RampStep,
+    Step,
+)
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.routing import traffic
 from canary_analyzer.routing.traffic import Traffic
@@ -21,8 +31,15 @@ def ramp_of(strategy: Strategy, policy: RolloutPolicy) -> tuple[RampStep, ...]:
         case Strategy.ROLLING:
             return ()  # its own pace; `rollout.programs.rolling`
         case Strategy.CANARY | Strategy.BRING_YOUR_OWN:
-            steps = policy.steps
+            steps = policy.steps if policy.adaptive is None else _adaptive(policy.steps, policy.adaptive)
     return (*steps, *gates, *approval)
+
+
+def _adaptive(steps: tuple[RampStep, ...], adaptive: AdaptiveRamp) -> tuple[RampStep, ...]:
+    """Put one climb where the weights begin; what stands behind them comes when it is over."""
+    first = next(index for index, step in enumerate(steps) if isinstance(step, Step))
+    rest = (step for step in steps[first:] if not isinstance(step, Step))
+    return (*steps[:first], Climb(adaptive=adaptive, weight=adaptive.first), *rest)
 
 
 def _blue_green(policy: RolloutPolicy) -> tuple[RampStep, ...]:
@@ -34,24 +51,25 @@ def _blue_green(policy: RolloutPolicy) -> tuple[RampStep, ...]:
 
 def is_last_comparison(ramp: tuple[RampStep, ...], index: int) -> bool:
     """Whether this is the last step at which both versions have users: the verdict has to be given there."""
-    compared = [i for i, step in enumerate(ramp) if isinstance(step, Step) and step.weight < 100]
+    compared = [i for i, step in enumerate(ramp) if isinstance(step, Step | Climb) and step.weight < 100]
     return bool(compared) and index == compared[-1]
 
 
 def weights_of(ramp: tuple[RampStep, ...]) -> tuple[int, ...]:
-    """Return the weights that a ramp goes through, in percent."""
-    return tuple(step.weight for step in ramp if isinstance(step, Step))
+    """Return the weights that a ramp goes through, in percent; of a climb, the first and the last."""
+    climb = next((step.adaptive for step in ramp if isinstance(step, Climb)), None)
+    return (climb.first, climb.largest) if climb else tuple(step.weight for step in ramp if isinstance(step, Step))
 
 
 def speaks_of_traffic(step: RampStep) -> bool:
     """Whether a step says what the canary gets."""
-    return isinstance(step, Step | MirrorStep | MatchStep)
+    return isinstance(step, Step | Climb | MirrorStep | MatchStep)
 
 
 def load_of(step: RampStep, before: Traffic) -> int:
     """Return the percentage of stable's requests that a step brings upon the canary; testers are few."""
     match step:
-        case Step(weight=weight):
+        case Step(weight=weight) | Climb(weight=weight):
             return weight
         case MirrorStep(mirror=mirror):
             return mirror
@@ -71,7 +89,7 @@ def traffic_of(step: RampStep, before: Traffic, policy: RolloutPolicy, sticky: t
         sticky: how sessions stick, if they do.
     """
     match step:
-        case Step(weight=weight):
+        case Step(weight=weight) | Climb(weight=weight):
             # At more than half there is no room for a baseline of the same weight; at 100 there is nothing to compare.
             fresh = policy.baseline is Baseline.FRESH and weight <= 50
             return Traffic(weight=weight, baseline=weight if fresh else 0, sticky=sticky)

@@ -9,7 +9,7 @@ from canary_analyzer.rollout.phases import ENDED, Event, Phase, next_phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import NOTHING, ramp_of
 from canary_analyzer.rollout.rolling import Rolling
-from canary_analyzer.rollout.steps import RampStep
+from canary_analyzer.rollout.steps import Climb, RampStep
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.routing import Target
 from canary_analyzer.routing.traffic import Traffic
@@ -115,6 +115,8 @@ class Run(Value):
     """Whether the canary may ever have been in the route."""
     stable_replicas: int = 0
     """Stable's size at the start: an autoscaler may not go below it while the canary has traffic."""
+    climbed: int = 0
+    """The weight that an adaptive ramp has come to, in percent; 0 before its second look."""
     passed: tuple[str, ...] = ()
     """Keys of the gates that have said yes; they are not asked again."""
     conclusion: str = ""
@@ -174,7 +176,8 @@ class Run(Value):
     @property
     def ramp_step(self) -> RampStep:
         """The step of the ramp that the run is at."""
-        return self.ramp[self.step]
+        step = self.ramp[self.step]
+        return step.model_copy(update={"weight": self.climbed}) if isinstance(step, Climb) and self.climbed else step
 
     def at_stage(self, stage: str, now: float) -> Self:
         """Return the run at another stage, its clock started anew, its open window of samples closed."""

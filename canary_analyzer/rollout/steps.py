@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from canary_analyzer.analysis.ramp import AdaptiveRamp
 from canary_analyzer.rollout.fields import Percent, Seconds, Settings, WebhookName
 
 
@@ -85,6 +86,14 @@ class PromotionGates(Settings):
     promotion_gates: tuple[WebhookName, ...]
 
 
+class Climb(Settings):
+    """Weights as they fit the risk budget, one look after the other; made from `adaptive`, not written by users."""
+
+    adaptive: AdaptiveRamp
+    weight: Percent
+    """The present one."""
+
+
 KINDS = {
     "weight": Step,
     "mirror": MirrorStep,
@@ -115,7 +124,7 @@ AnyStep = Annotated[
     ),
 ]
 
-RampStep = Step | MirrorStep | MatchStep | PauseStep | ApprovalStep | GateStep | PromotionGates
+RampStep = Step | Climb | MirrorStep | MatchStep | PauseStep | ApprovalStep | GateStep | PromotionGates
 
 
 def seconds_of(step: RampStep) -> float:

@@ -125,6 +125,8 @@ class Evidence:
     """None before the first tick that counts."""
     share: Share | None = None
     """None when nothing is known: no tick yet, or no answer from Prometheus."""
+    requests_per_second: float = 0.0
+    """Of both arms together, in the newest tick."""
     step_requests: int = 0
     """Requests that the canary has answered at this step's weight."""
     unavailable: str = ""

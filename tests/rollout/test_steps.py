@@ -1,9 +1,11 @@
 """What a ramp may contain: every kind of step driven through the decisions, on a cluster that obeys."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
-from canary_analyzer.analysis import Decision
+from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
 from canary_analyzer.rollout.decide import begin, decide
 from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.phases import Phase
@@ -298,3 +300,39 @@ def test_a_ramp_that_cannot_be_meant_is_refused(fields, says):
     with pytest.raises(ValidationError) as error:
         override(PROFILES["standard"], fields)
     assert any(says in mistake for mistake in mistakes(error.value)), mistakes(error.value)
+
+
+# The adaptive ramp -------------------------------------------------------------------------------------------------
+
+CLIMB = {"first": 2, "largest": 20, "seconds": 5, "requests": 1, "healthy_seconds": 10, "soak_seconds": 20}
+
+
+def test_an_adaptive_ramp_climbs_within_its_budget_between_the_other_steps(make, healthy):
+    within = MetricVerdict(
+        name="errors",
+        state=MetricState.HEALTHY,
+        effect=0.0,
+        low=0.0,
+        high=0.0,
+        evidence_against=0.0,
+        evidence_for=1.0,
+        n_canary=100,
+        n_baseline=100,
+        reason="",
+    )
+    healthy.verdict = replace(healthy.verdict, metrics=(within,))
+    steps = [{"mirror": 10, "seconds": 5}, {"weight": 50}, {"pause": 5}]
+    ended = drive(start(make, steps=steps, adaptive=CLIMB), healthy)
+    assert ended.phase is Phase.SUCCEEDED
+    weights = [int(each) for each in set_traffic(healthy)[2:-1]]
+    assert (set_traffic(healthy)[1], weights[0], weights[-1]) == ("0 mirror", 2, 20)
+    assert weights == sorted(set(weights))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"baseline": "fresh"}, {"sticky": {}}, {"analysis": {"judge": "threshold"}}], ids=lambda f: next(iter(f))
+)
+def test_an_adaptive_ramp_is_refused_with_what_needs_weights_or_bounds(fields):
+    with pytest.raises(ValidationError) as error:
+        override(PROFILES["standard"], {"adaptive": CLIMB, **fields})
+    assert any("adaptive: " in mistake for mistake in mistakes(error.value))

@@ -3,12 +3,13 @@
 from math import ceil
 
 from canary_analyzer.analysis import Decision, MetricState
+from canary_analyzer.analysis.ramp import Standing, next_weight
 from canary_analyzer.rollout.gates import Moment, due, told
 from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.programs.stage import Goal, Situation
 from canary_analyzer.rollout.ramp import NOTHING, is_last_comparison, load_of, speaks_of_traffic
 from canary_analyzer.rollout.run import Run
-from canary_analyzer.rollout.steps import ApprovalStep, Step, seconds_of
+from canary_analyzer.rollout.steps import ApprovalStep, Climb, Step, seconds_of
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Workload
 
@@ -113,10 +114,28 @@ def step_over(s: Situation) -> bool:
             enough = s.elapsed >= seconds and s.evidence.step_requests >= requests
             # Too little data never promotes: the deadline sends traffic back.
             return enough and not (is_last_comparison(s.run.ramp, s.run.step) and too_thin(s))
+        case Climb(weight=weight):
+            following = weight_after(s)
+            return not too_thin(s) if following is None else following > weight
         case ApprovalStep():
             return False  # it is over in the phase AwaitingApproval
         case step:
             return s.elapsed >= seconds_of(step)
+
+
+def weight_after(s: Situation) -> int | None:
+    """Return the weight that an adaptive ramp goes to now, in percent, or None: it has passed."""
+    step = s.run.ramp_step
+    if not isinstance(step, Climb):
+        return None
+    standing = Standing(
+        weight=step.weight,
+        seconds=s.elapsed,
+        requests=s.evidence.step_requests,
+        requests_per_second=s.evidence.requests_per_second,
+        verdict=s.evidence.verdict,
+    )
+    return next_weight(step.adaptive, standing, s.run.policy.judgement)
 
 
 def approval_taken(s: Situation) -> bool:
