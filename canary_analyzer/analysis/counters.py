@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, isnan
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 _BY_TIME = itemgetter(0)
 
@@ -118,15 +118,13 @@ def advance(
     return CounterState(start=state.start, boundary=ends[-1], last=last, watched=watched), tuple(increments)
 
 
-def unseen(state: CounterState, series: Series) -> Series:
-    """Return the series without the samples that `state` has long counted; `advance` makes the same of it.
+def unseen(state: CounterState, key: Hashable, points: Sequence[tuple[float, Any]]) -> Sequence[tuple[float, Any]]:
+    """Return the points (ascending) of a counter without those that `state` has counted: `advance` needs no others.
 
     The last counted one stays: it shows how fresh the series is, and how far apart its samples are.
     """
-    counted = state.last.get(series.key)
-    if counted is None:
-        return series
-    return replace(series, points=[point for point in series.points if point[0] >= counted.time])
+    counted = state.last.get(key)
+    return points if counted is None else points[bisect_left(points, counted.time, key=_BY_TIME) :]
 
 
 def _check(state: CounterState, boundaries: Sequence[float]) -> None:

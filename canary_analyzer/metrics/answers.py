@@ -12,10 +12,8 @@ from canary_analyzer.metrics.client import PrometheusReader, RawSeries
 from canary_analyzer.metrics.histograms import bucket
 from canary_analyzer.metrics.pairs import Pair
 from canary_analyzer.metrics.promql import Part, Query, Role
-from canary_analyzer.metrics.replicas import REPLICA_LABELS, Copy, replica_of
+from canary_analyzer.metrics.replicas import Copy, take_replica
 from canary_analyzer.metrics.tally import PairState
-
-_NOT_OF_THE_KEY = frozenset({"le", *REPLICA_LABELS})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,23 +48,22 @@ def ask(
 
 
 def _sort_in(answers: Mapping[Pair, PairAnswer], query: Query, raw: RawSeries) -> None:
-    owners = list(query.owners(raw.labels))
+    owners = tuple(query.owners(raw.labels))
     if not owners:
         return
-    key = _key(raw.labels, owners[0][1].role, query.unit_ms)
-    series, replica = Series(key=key, points=raw.points), sys.intern(replica_of(raw.labels))
+    replica, key = _take_apart(raw.labels, owners[0][1].role, query.unit_ms)
     for pair, part in owners:
         answer = answers[pair]
-        copy = Copy(replica=replica, series=unseen(answer.state.counter(part), series))
-        answer.samples.setdefault(part, []).append(copy)
+        fresh = unseen(answer.state.counter(part), key, raw.points)
+        series = Series(key=key, points=[(time, float(value)) for time, value in fresh])
+        answer.samples.setdefault(part, []).append(Copy(replica=replica, series=series))
 
 
-def _key(labels: Mapping[str, str], role: Role, unit_ms: float) -> Hashable:
-    source = _identity(labels)
-    return bucket(source, labels.get("le"), unit_ms) if role is Role.BUCKET else source
+def _take_apart(labels: dict[str, str], role: Role, unit_ms: float) -> tuple[str, Hashable]:
+    """Return which replica of Prometheus a series is from, and what it counts; what is only of the one is taken out.
 
-
-def _identity(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the labels as one flat tuple of few bytes: the same few strings make up all series of a mesh."""
-    pairs = sorted(pair for pair in labels.items() if pair[0] not in _NOT_OF_THE_KEY)
-    return tuple(map(sys.intern, chain.from_iterable(pairs)))
+    The key is one flat tuple, of few bytes, since the same few strings make up the labels of all series of a mesh.
+    """
+    replica, le = take_replica(labels), labels.pop("le", None)
+    source = tuple(map(sys.intern, chain.from_iterable(sorted(labels.items()))))
+    return replica, bucket(source, le, unit_ms) if role is Role.BUCKET else source

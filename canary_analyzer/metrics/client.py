@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -29,10 +29,10 @@ class MetricsUnavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawSeries:
-    """A series as Prometheus gives it: labels, and points of unix seconds and value."""
+    """A series as Prometheus gives it: labels, and points of unix seconds, ascending, and the value in words."""
 
-    labels: Mapping[str, str]
-    points: list[tuple[float, float]]
+    labels: dict[str, str]
+    points: Sequence[tuple[float, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,8 @@ class PrometheusReader:
         """
         answer = self._query(f"{selector}[{round(window_seconds * 1000)}ms]", at)
         while answer:  # each is let go as soon as it is taken: an answer may be large
-            yield _series(answer.pop())
+            series = answer.pop()
+            yield RawSeries(labels=series["metric"], points=series.get("values", ()))
 
     def knew(self, expression: str, at: float) -> bool:
         """Return whether an instant vector had any series at `at`, that is, a sample in the five minutes before it.
@@ -185,7 +186,3 @@ def _refuse_partial(response: requests.Response, **_: Any) -> None:
         raise MetricsUnavailable("Prometheus answered only in part: some of its storage nodes did not answer")
     if b'"warnings"' in response.content and (warnings := response.json().get("warnings")):
         raise MetricsUnavailable(f"Prometheus answered only in part: {'; '.join(warnings)}")
-
-
-def _series(result: Mapping[str, Any]) -> RawSeries:
-    return RawSeries(labels=result["metric"], points=[(time, float(value)) for time, value in result.get("values", ())])

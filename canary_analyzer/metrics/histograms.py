@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from operator import add
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ class UnreadableHistogramError(ValueError):
     """Buckets from which no histogram can be made; the message says which and why."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """Which bucket counter: of what source (all labels but `le`, as name, value, name, ...), up to which edge."""
 
     source: tuple[str, ...]
@@ -58,18 +58,19 @@ def between_edges(increments: Iterable[Increment], edges: Edges, ticks: int) -> 
     Raises:
         UnreadableHistogramError: A histogram lacks one of the edges, or the bucket +Inf.
     """
-    cumulative = np.zeros((ticks, len(edges) + 1))
+    cumulative = [[0.0] * ticks for _ in (*edges, np.inf)]
     column = {edge: index for index, edge in enumerate((*edges, np.inf))}
     seen: dict[tuple[str, ...], set[float]] = {}
     for one in increments:
         key = one.key
         if isinstance(key, Bucket) and key.edge in column:
             seen.setdefault(key.source, set()).add(key.edge)
-            cumulative[:, column[key.edge]] += one.counts
+            row = cumulative[column[key.edge]]
+            row[:] = map(add, row, one.counts)
     _check(seen, set(column))
     # A restart shows only in buckets that are now lower than before it; the others would leave a negative difference.
-    ascending = np.maximum.accumulate(np.rint(cumulative), axis=1)
-    return np.diff(ascending, axis=1, prepend=0).astype(np.int64)
+    ascending = np.maximum.accumulate(np.rint(cumulative), axis=0)
+    return np.diff(ascending, axis=0, prepend=0).astype(np.int64).T
 
 
 def _check(seen: Mapping[tuple[str, ...], set[float]], wanted: set[float]) -> None:

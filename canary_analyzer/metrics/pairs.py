@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from canary_analyzer.rollout.metrics import MetricQuery
 
 
-class Arm(Enum):
+class Arm(StrEnum):
     """The two sides of a comparison."""
 
     BASELINE = "baseline"
@@ -42,8 +43,7 @@ class Workload:
         return self.pods is None or labels.get(prefix + self.pods.label) in self.pods.values
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Addressee:
+class Addressee(NamedTuple):
     """Where a request went: to a workload, or, where no healthy one was found, no further than to a Service."""
 
     namespace: str
@@ -75,6 +75,14 @@ class Pair:
     canary_service: str = ""
     sources: frozenset[str] = frozenset()
     metrics: tuple[MetricQuery, ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Pairs are keys of large tables, so this is worked out once."""
+        return hash((self.baseline, self.canary, self.sources, self.metrics))
 
     @cached_property
     def arms(self) -> Mapping[Arm, Workload]:

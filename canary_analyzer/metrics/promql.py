@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+from typing import NamedTuple
 
 from canary_analyzer.metrics.pairs import Arm, Pair
 
@@ -16,7 +17,7 @@ QUERY_PAIRS = 125
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
-class Role(Enum):
+class Role(StrEnum):
     """What a counter counts."""
 
     TOTAL = "total"
@@ -25,8 +26,7 @@ class Role(Enum):
     BUCKET = "histogram"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One family of counters of an arm: of a user's metric, or, without a name, of the mesh itself."""
 
     arm: Arm

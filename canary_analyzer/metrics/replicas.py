@@ -19,9 +19,9 @@ class Copy:
     series: Series
 
 
-def replica_of(labels: Mapping[str, str]) -> str:
-    """Return which replica of Prometheus a series comes from."""
-    return "/".join(labels[name] for name in REPLICA_LABELS if name in labels)
+def take_replica(labels: dict[str, str]) -> str:
+    """Take out of the labels which replica of Prometheus the series comes from, and return that."""
+    return "/".join([labels.pop(name) for name in REPLICA_LABELS if name in labels])
 
 
 def one_replica(

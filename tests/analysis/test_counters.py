@@ -159,7 +159,7 @@ def test_points_that_were_counted_may_be_left_out_of_the_next_window(path, cut):
     middle = max(points[min(cut, len(points) - 1)][0], START + 1)
     end = max(points[-1][0], middle) + 1
     state, _ = count([point for point in points if point[0] <= middle], [START, middle])
-    trimmed = unseen(state, Series(key=KEY, points=points)).points
+    trimmed = unseen(state, KEY, points)
     assert count(trimmed, [middle, end], state) == count(points, [middle, end], state)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary_analyzer.analysis.counters import Series
-from canary_analyzer.metrics.replicas import Copy, one_replica, replica_of
+from canary_analyzer.metrics.replicas import Copy, one_replica, take_replica
 
 
 def copy(newest, replica="", key="x"):
@@ -15,13 +15,13 @@ def copy(newest, replica="", key="x"):
 @pytest.mark.parametrize(
     ("labels", "replica"),
     [
-        pytest.param({"prometheus_replica": "a"}, "a", id="the operator's"),
-        pytest.param({"__replica__": "b"}, "b", id="Mimir's"),
+        pytest.param({"prometheus_replica": "a", "pod": "x"}, "a", id="the operator's"),
+        pytest.param({"__replica__": "b", "pod": "x"}, "b", id="Mimir's"),
         pytest.param({"pod": "x"}, "", id="only one"),
     ],
 )
 def test_replicas_are_told_apart_by_a_label(labels, replica):
-    assert replica_of(labels) == replica
+    assert (take_replica(labels), labels) == (replica, {"pod": "x"})
 
 
 @pytest.mark.parametrize(
