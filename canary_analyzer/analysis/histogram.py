@@ -81,16 +81,37 @@ def slowed(above: Floats, edges_ms: Floats, factor: Floats | float) -> Floats:
 
 
 def quantiles(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
-    """Return the latencies, milliseconds, below which the shares `ranks` of the requests counted [B] lie.
+    """Return the latencies [...], milliseconds, below which the shares `ranks` [...] of the requests counted [B] lie.
 
     A rank less than half a request from 0 or 1 says nothing of the latency there: 0 and infinity.
+    """
+    return np.asarray(quantile_curves(counts, edges_ms, ranks)[..., 0])
+
+
+def quantile_curves(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
+    """Return the quantiles [..., 3] by three curves: the chord between two edges, and each neighbour's prolonged.
+
+    A curve that bends one way runs between its chord and the prolonged chords beside it.
     """
     edges = np.log(edges_ms)
     knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
     normal = _lengthened(-ndtri(share_above(counts, doubt=1e-3)), np.diff(knots))
-    latencies = np.exp(np.interp(ndtri(ranks), normal, knots))
-    margin = 0.5 / counts.sum()
-    return np.where(ranks < margin, 0.0, np.where(ranks > 1 - margin, np.inf, latencies))
+    level = ndtri(ranks)
+    segment = np.clip(np.searchsorted(normal, level, side="right") - 1, 0, knots.size - 2)
+    slopes = np.maximum(np.diff(normal) / np.diff(knots), 1e-9)
+    left, right = knots[segment], knots[segment + 1]
+    from_left, from_right = level - normal[segment], level - normal[segment + 1]
+    curves = np.stack(
+        (
+            left + from_left / slopes[segment],
+            left + from_left / slopes[np.maximum(segment - 1, 0)],
+            right + from_right / slopes[np.minimum(segment + 1, slopes.size - 1)],
+        ),
+        axis=-1,
+    )
+    latencies = np.exp(np.clip(curves, left[..., None], right[..., None]))
+    margin, rank = 0.5 / counts.sum(), np.asarray(ranks)[..., None]
+    return np.where(rank < margin, 0.0, np.where(rank > 1 - margin, np.inf, latencies))
 
 
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:

@@ -5,20 +5,33 @@ from typing import Self
 
 import numpy as np
 
-from canary_analyzer.analysis.histogram import quantiles
+from canary_analyzer.analysis.histogram import nearest_edges, quantile_curves, share_above
 from canary_analyzer.analysis.intervals import CONFIDENCE, share_bounds
-from canary_analyzer.analysis.types import Floats
+from canary_analyzer.analysis.types import Floats, Interval
+
+_NO_MORE_THAN_CHANCE = 3.0
+"""Ticks that the prior is worth that requests are independent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """A figure of both arms, their comparison, and its 95 % interval; NaN without data."""
+    """A figure of both arms, their comparison, and its 95 % interval; NaN without data.
+
+    Args:
+        canary: The canary's figure.
+        baseline: The baseline's.
+        value: Their difference (shares) or ratio (quantiles).
+        low: Lower end of its interval.
+        high: Upper end.
+        ratio: Of shares, their ratio beside the difference, with its interval.
+    """
 
     canary: float
     baseline: float
     value: float
     low: float
     high: float
+    ratio: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,34 +42,63 @@ class Matched:
     morning. So each tick of the baseline counts as often as the canary's (direct standardisation), and
     `variance_weight` keeps what that costs: the weighted baseline is worth canary^2 / variance_weight requests.
 
+    When requests come in clusters, because a pod has a bad minute, the difference between the arms varies more from
+    tick to tick than independent requests would, and counts are worth less by that factor (Pearson's dispersion).
+
     Args:
         canary: [B] requests of the canary by bucket.
         baseline: [B] baseline's requests by bucket, scaled in each tick to the canary's number.
         variance_weight: Sum of n_c^2 / n_b.
         requests: The baseline's requests, unweighted.
+        compared: Ticks whose difference was compared with that of the ticks before.
+        wander: [B-1] per edge, sum of squares of what it then differed by, in sigmas of independent requests.
     """
 
     canary: Floats
     baseline: Floats
     variance_weight: float
     requests: float
+    compared: int
+    wander: Floats
 
     @classmethod
     def none(cls, buckets: int) -> Self:
         """Return the sums before any tick."""
-        return cls(canary=np.zeros(buckets), baseline=np.zeros(buckets), variance_weight=0.0, requests=0.0)
+        nothing = np.zeros(buckets)
+        return cls(
+            canary=nothing,
+            baseline=nothing,
+            variance_weight=0.0,
+            requests=0.0,
+            compared=0,
+            wander=np.zeros(max(buckets - 1, 0)),
+        )
 
     def after(self, canary: Floats, baseline: Floats) -> "Matched":
         """Return the sums after one more tick; a tick that one arm did not see has nothing to compare."""
         n_canary, n_baseline = float(canary.sum()), float(baseline.sum())
         if not n_canary or not n_baseline:
             return self
+        matched = baseline * (n_canary / n_baseline)
+        cost = n_canary * (n_canary / n_baseline)
+        before = float(self.canary.sum())
         return Matched(
             canary=self.canary + canary,
-            baseline=self.baseline + baseline * (n_canary / n_baseline),
-            variance_weight=self.variance_weight + n_canary * (n_canary / n_baseline),
+            baseline=self.baseline + matched,
+            variance_weight=self.variance_weight + cost,
             requests=self.requests + n_baseline,
+            compared=self.compared + (before > 0),
+            wander=self.wander + self._surprise(canary, matched, cost) if before else self.wander,
         )
+
+    def _surprise(self, canary: Floats, matched: Floats, cost: float) -> Floats:
+        """Return per edge [B-1] the square of what a tick's difference differs by from that of the ticks before."""
+        now, before = float(canary.sum()), float(self.canary.sum())
+        share = np.cumsum(self.canary + self.baseline + canary + matched)[:-1] + 0.5
+        share /= 2 * (now + before) + 1
+        difference = np.cumsum(canary - matched)[:-1] / now - np.cumsum(self.canary - self.baseline)[:-1] / before
+        certainty = (now + cost) / now**2 + (before + self.variance_weight) / before**2
+        return np.asarray(difference**2 / (share * (1 - share) * certainty))
 
     @property
     def n_canary(self) -> int:
@@ -68,6 +110,10 @@ class Matched:
         """Requests of the baseline."""
         return int(self.requests)
 
+    def dispersion(self) -> Floats:
+        """Return per edge [B-1] how much more than independent requests the ticks differ, at least 1."""
+        return np.maximum((_NO_MORE_THAN_CHANCE + self.wander) / (_NO_MORE_THAN_CHANCE + self.compared), 1.0)
+
     def worth(self) -> tuple[Floats, Floats]:
         """Return [2, B] counts of canary and weighted baseline as if from independent requests, and their sums [2]."""
         scale = float(self.canary.sum()) / self.variance_weight if self.variance_weight else 0.0
@@ -76,18 +122,19 @@ class Matched:
 
 
 def error_effect(matched: Matched) -> Effect:
-    """Return both error rates, their difference and its interval."""
+    """Return both rates of bad requests, their difference and their ratio, each with its interval."""
     counts, trials = matched.worth()
     if not trials.all():
         return _unknown()
-    rates = counts[:, 1] / trials
-    low, high = share_bounds(counts[:, 1], trials, (1 - CONFIDENCE) / 2)
+    rates, dispersion = counts[:, 1] / trials, matched.dispersion()
+    low, high = share_bounds(counts[:, 1] / dispersion, trials / dispersion, (1 - CONFIDENCE) / 2)
     return Effect(
         canary=float(rates[0]),
         baseline=float(rates[1]),
         value=float(rates[0] - rates[1]),
         low=float(low[0] - high[1]),
         high=float(high[0] - low[1]),
+        ratio=Interval(value=_over(rates[0], rates[1]), low=_over(low[0], high[1]), high=_over(high[0], low[1])),
     )
 
 
@@ -95,28 +142,38 @@ def quantile_effects(matched: Matched, edges_ms: Floats, ranks: tuple[float, ...
     """Return for each rank both arms' latency in milliseconds, their ratio and its interval.
 
     A quantile lies between the sample quantiles at the bounds of its rank (Howard & Ramdas, "Sequential estimation of
-    quantiles" (2022), section 3).
+    quantiles" (2022), section 3). Where between two edges a latency lies nobody knows: the interval holds the ratio by
+    every curve of `quantile_curves`, the same for both arms, since what one shape bends in one arm it bends in both.
     """
     counts, trials = matched.worth()
     if not trials.all() or not edges_ms.size:
         return tuple(_unknown() for _ in ranks)
-    rank = np.asarray(ranks)
-    low, high = share_bounds(
-        rank * trials[:, None], np.broadcast_to(trials[:, None], (2, rank.size)), (1 - CONFIDENCE) / 2
-    )
-    bounds = [quantiles(counts[arm], edges_ms, np.array((low[arm], high[arm]))) for arm in (0, 1)]
-    (low_c, high_c), (low_b, high_b) = bounds
-    value_c, value_b = (quantiles(counts[arm], edges_ms, np.minimum(rank, 1 - 0.5 / trials[arm])) for arm in (0, 1))
+    rank, worth = np.asarray(ranks), _worth_at(matched, np.asarray(ranks), trials)
+    low, high = share_bounds(rank * worth, worth, (1 - CONFIDENCE) / 2)
+    shown = np.minimum(rank, 1 - 0.5 / trials[:, None])
+    low_c, value_c, high_c = quantile_curves(counts[0], edges_ms, np.stack((low[0], shown[0], high[0])))
+    low_b, value_b, high_b = quantile_curves(counts[1], edges_ms, np.stack((low[1], shown[1], high[1])))
     return tuple(
         Effect(
-            canary=float(value_c[i]),
-            baseline=float(value_b[i]),
-            value=float(value_c[i] / value_b[i]),
-            low=float(low_c[i] / high_b[i]),
-            high=float(high_c[i] / low_b[i]) if low_b[i] else float("inf"),
+            canary=float(value_c[i, 0]),
+            baseline=float(value_b[i, 0]),
+            value=float(value_c[i, 0] / value_b[i, 0]),
+            low=min(map(_over, low_c[i], high_b[i])),
+            high=max(map(_over, high_c[i], low_b[i])),
         )
         for i in range(rank.size)
     )
+
+
+def _worth_at(matched: Matched, ranks: Floats, trials: Floats) -> Floats:
+    """Return what each arm's requests [2] are worth as independent ones at each rank [2, Q]."""
+    edges = nearest_edges(share_above(matched.canary + matched.baseline), ranks)
+    return np.asarray(trials[:, None] / matched.dispersion()[edges])
+
+
+def _over(value: float, other: float) -> float:
+    """Return the ratio; infinity where nothing bounds it above."""
+    return float(value / other) if other else float("inf")
 
 
 def _unknown() -> Effect:

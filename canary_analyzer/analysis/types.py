@@ -257,6 +257,15 @@ class MetricState(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A figure with its 95 % interval, valid at all ticks together; `high` may be infinite."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricVerdict:
     """One metric of the canary against the baseline.
 
@@ -271,6 +280,7 @@ class MetricVerdict:
         n_canary: Requests of the canary that counted.
         n_baseline: Requests of the baseline that counted.
         reason: The same in a sentence.
+        ratio: Errors and other shares: canary's over baseline's, beside the difference.
     """
 
     name: str
@@ -283,6 +293,7 @@ class MetricVerdict:
     n_canary: int
     n_baseline: int
     reason: str
+    ratio: Interval | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,7 @@ def _figure(state: JudgeState, index: int, effect: Effect, evidence_against: flo
         n_canary=requests[0],
         n_baseline=requests[1],
         reason=reason if metric.decides else f"{reason} (advisory, does not decide)",
+        ratio=effect.ratio,
     )
 
 
