@@ -208,7 +208,7 @@ def _asked_now(s: Situation) -> Run:
 
 def _approved(s: Situation) -> Run:
     resumed = s.run.held(s.view.wishes.hold, s.now).on(Event.RESUME, "approved", s.now)
-    return _onward(s.of(resumed))
+    return _onward(s.of(resumed.model_copy(update={"approved": True})))
 
 
 def _promote(s: Situation) -> Run:

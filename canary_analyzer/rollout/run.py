@@ -119,6 +119,8 @@ class Run(Value):
     """The weight that an adaptive ramp has come to, in percent; 0 before its second look."""
     passed: tuple[str, ...] = ()
     """Keys of the gates that have said yes; they are not asked again."""
+    approved: bool = False
+    """Whether an approval has opened a gate of this run."""
     conclusion: str = ""
     """What the judge said at the last comparison; empty before."""
     stable_patched: bool = False

@@ -139,8 +139,8 @@ def weight_after(s: Situation) -> int | None:
 
 
 def approval_taken(s: Situation) -> bool:
-    """Whether an approval that has opened a gate cannot open the next one too."""
-    return s.run.phase is not Phase.AWAITING_APPROVAL or s.view.wishes.approve != s.run.name
+    """Whether an approval that has opened one gate cannot open the next one too."""
+    return not s.run.approved or s.view.wishes.approve != s.run.name
 
 
 def all_told(moment: Moment) -> Goal:

@@ -103,6 +103,7 @@ STARTING: Program = (
 )
 
 STEP: Program = (
+    Stage(name="take approval", done=goals.approval_taken, action=lambda _: TakeApproval()),
     Stage(
         name="hold floor",
         done=goals.floor_held,
@@ -143,7 +144,6 @@ STEP: Program = (
         samples=True,
         holds=True,
     ),
-    Stage(name="take approval", done=goals.approval_taken, action=lambda _: TakeApproval()),
 )
 
 PROMOTING: Program = (
