@@ -24,7 +24,9 @@ def rehearsal(policy: RolloutPolicy, service: Service) -> Rehearsal:
 
 
 def _ramp(policy: RolloutPolicy) -> Ramp:
-    """Return the weights; a pause lengthens the step before it."""
+    """Return the adaptive ramp, or the weights; a pause lengthens the step before it."""
+    if policy.adaptive is not None:
+        return policy.adaptive
     steps: list[FixedStep] = []
     for step in policy.steps:
         if isinstance(step, Step) and step.weight < 100:
