@@ -148,7 +148,7 @@ class User:
 
     def tidy(self) -> None:
         """Take every wish back and wait until nothing of a run is left."""
-        self.annotate(**dict.fromkeys(("image", "profile", "config", "hold", "abort")))
+        self.annotate(**dict.fromkeys(("image", "strategy", "profile", "config", "hold", "abort")))
         eventually(lambda: not self._active(), "the end of what a test left")
 
     def _active(self) -> bool:
