@@ -7,7 +7,6 @@ Nothing here talks to a cluster. The shell reads documents, asks a router for th
 from canary_analyzer.routing.destination_rules import canary_destination_rule
 from canary_analyzer.routing.discovery import Around, Pods, brought_target, sibling_target
 from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, identity
-from canary_analyzer.routing.istio import canary_weight, restored, select, with_weight
 from canary_analyzer.routing.patches import disowned, json_patch
 from canary_analyzer.routing.router import GATEWAY_API, ISTIO, ROUTERS, Router
 from canary_analyzer.routing.traffic import Match, Sticky, Traffic
@@ -28,12 +27,8 @@ __all__ = [
     "Unroutable",
     "brought_target",
     "canary_destination_rule",
-    "canary_weight",
     "disowned",
     "identity",
     "json_patch",
-    "restored",
-    "select",
     "sibling_target",
-    "with_weight",
 ]

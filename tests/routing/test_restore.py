@@ -3,9 +3,13 @@ from copy import deepcopy
 
 import pytest
 
-from canary_analyzer.routing import Target, restored, with_weight
+from canary_analyzer.routing import ISTIO, Target, Traffic
 
 TARGET = Target(namespace="shop", stable="web", canary="web-canary")
+
+
+def with_weight(document, target, weight):
+    return ISTIO.with_traffic(document, target, Traffic(weight=weight))
 
 
 def virtual_service(*routes):
@@ -25,20 +29,20 @@ SINGLE = virtual_service([("web", {})])
 
 def test_an_untouched_route_comes_back_byte_for_byte():
     written = with_weight(SINGLE, TARGET, 40)
-    assert json.dumps(restored(written, SINGLE, written, TARGET)) == json.dumps(SINGLE)
+    assert json.dumps(ISTIO.restored(written, SINGLE, TARGET)) == json.dumps(SINGLE)
 
 
 def test_metadata_is_what_the_api_has_now():
     written = with_weight(SINGLE, TARGET, 40)
     live = written | {"metadata": {"name": "web", "namespace": "shop", "resourceVersion": "9"}}
-    assert restored(live, SINGLE, written, TARGET) == SINGLE | {"metadata": live["metadata"]}
+    assert ISTIO.restored(live, SINGLE, TARGET) == SINGLE | {"metadata": live["metadata"]}
 
 
 def test_weights_in_parts_come_back_in_parts():
     parts = virtual_service([("web", {"weight": 1}), ("api", {"weight": 2})])
     live = with_weight(parts, TARGET, 40)
     live["spec"]["hosts"] = ["added by somebody"]
-    assert routes(restored(live, parts, live, TARGET)) == [[("web", 1), ("api", 2)]]
+    assert routes(ISTIO.restored(live, parts, TARGET)) == [[("web", 1), ("api", 2)]]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +58,8 @@ def test_weights_in_parts_come_back_in_parts():
     ],
 )
 def test_what_others_made_of_the_destinations_stays_and_only_ours_goes(edited, expected):
-    written = with_weight(SINGLE, TARGET, 40)
     live = virtual_service([(host, {} if weight is None else {"weight": weight}) for host, weight in edited])
-    assert routes(restored(live, SINGLE, written, TARGET)) == [expected]
+    assert routes(ISTIO.restored(live, SINGLE, TARGET)) == [expected]
 
 
 def test_an_edit_made_before_our_last_write_is_kept():
@@ -64,17 +67,20 @@ def test_an_edit_made_before_our_last_write_is_kept():
     live = with_weight(SINGLE, TARGET, 10)
     live["spec"]["http"].insert(0, {"redirect": {"uri": "/"}})
     live = with_weight(live, TARGET, 50)
-    assert restored(live, SINGLE, live, TARGET)["spec"]["http"] == [{"redirect": {"uri": "/"}}, *SINGLE["spec"]["http"]]
+    assert ISTIO.restored(live, SINGLE, TARGET)["spec"]["http"] == [
+        {"redirect": {"uri": "/"}},
+        *SINGLE["spec"]["http"],
+    ]
 
 
 def test_one_edited_route_does_not_spoil_the_others():
     two = virtual_service([("web", {})], [("web", {})])
     live = with_weight(two, TARGET, 10)
     live["spec"]["http"][1]["route"].append({"destination": {"host": "api"}, "weight": 100})
-    assert routes(restored(live, two, live, TARGET)) == [[("web", None)], [("web", 100), ("api", 100)]]
+    assert routes(ISTIO.restored(live, two, TARGET)) == [[("web", None)], [("web", 100), ("api", 100)]]
 
 
 def test_the_snapshot_is_not_shared_with_the_answer():
     written, snapshot = with_weight(SINGLE, TARGET, 40), deepcopy(SINGLE)
-    restored(written, snapshot, written, TARGET)["spec"]["http"].clear()
+    ISTIO.restored(written, snapshot, TARGET)["spec"]["http"].clear()
     assert snapshot == SINGLE

@@ -1,8 +1,12 @@
 import pytest
 
-from canary_analyzer.routing import Target, Unroutable, select, with_weight
+from canary_analyzer.routing import ISTIO, Target, Traffic, Unroutable
 
 TARGET = Target(namespace="shop", stable="web", canary="web-canary")
+
+
+def with_weight(document, target, weight):
+    return ISTIO.with_traffic(document, target, Traffic(weight=weight))
 
 
 def to(host="web", weight=None, **destination):
@@ -23,7 +27,7 @@ def route(*items, **fields):
 
 def problems(*documents):
     with pytest.raises(Unroutable) as caught:
-        select(documents, TARGET)
+        ISTIO.select(documents, TARGET)
     return [(problem.object, problem.path) for problem in caught.value.problems]
 
 
@@ -31,13 +35,13 @@ def test_those_that_reach_stable_are_selected_in_order():
     one = virtual_service(route(to()), name="one", hosts=["one.example.com"], gateways=["gw"])
     two = virtual_service(route(to("api")), name="two", hosts=["two.example.com"], gateways=["gw"])
     three = virtual_service(route(to("web.shop.svc.cluster.local")), name="three", namespace="edge", hosts=["three"])
-    assert select([one, two, three], TARGET) == (one, three)
+    assert ISTIO.select([one, two, three], TARGET) == (one, three)
 
 
 def test_a_file_without_namespace_belongs_to_the_namespace_of_the_services():
     document = virtual_service(route(to()))
     del document["metadata"]["namespace"]
-    assert select([document], TARGET) == (document,)
+    assert ISTIO.select([document], TARGET) == (document,)
 
 
 def test_several_bound_to_one_gateway_are_edited_together():
@@ -45,25 +49,25 @@ def test_several_bound_to_one_gateway_are_edited_together():
         virtual_service(route(to()), name=name, hosts=["shop.example.com"], gateways=["istio-system/public"])
         for name in ("pages", "api")
     ]
-    assert select(pair, TARGET) == tuple(pair)
+    assert ISTIO.select(pair, TARGET) == tuple(pair)
 
 
 def test_a_delegate_is_selected_with_or_without_its_root():
     root = virtual_service({"delegate": {"name": "web", "namespace": "shop"}}, name="root", namespace="edge")
     delegate = virtual_service(route(to()))
     del delegate["spec"]["hosts"]
-    assert select([root, delegate], TARGET) == (delegate,)
-    assert select([delegate], TARGET) == (delegate,)
+    assert ISTIO.select([root, delegate], TARGET) == (delegate,)
+    assert ISTIO.select([delegate], TARGET) == (delegate,)
 
 
 def test_in_mid_run_the_same_are_selected():
     document = with_weight(virtual_service(route(to())), TARGET, 100)
-    assert select([document], TARGET) == (document,)
+    assert ISTIO.select([document], TARGET) == (document,)
 
 
 def test_tcp_beside_http_stays_as_it_is():
     document = virtual_service(route(to()), tcp=[route(to())])
-    assert select([document], TARGET) == (document,)
+    assert ISTIO.select([document], TARGET) == (document,)
 
 
 WEB = "VirtualService shop/web"
@@ -106,9 +110,7 @@ WEB = "VirtualService shop/web"
         pytest.param(virtual_service(route(to("api"))), [("VirtualServices", "")], id="reaches others only"),
         pytest.param(virtual_service({"redirect": {"uri": "/"}}), [("VirtualServices", "")], id="redirect only"),
         pytest.param({"kind": "VirtualService", "spec": None}, [("VirtualServices", "")], id="empty"),
-        pytest.param(
-            virtual_service("?", {"route": "?"}, {"route": ["?"]}), [("VirtualServices", "")], id="malformed"
-        ),
+        pytest.param(virtual_service("?", {"route": "?"}, {"route": ["?"]}), [("VirtualServices", "")], id="malformed"),
     ],
 )
 def test_what_cannot_be_edited_is_refused_with_the_path_of_the_field(document, expected):
@@ -123,7 +125,7 @@ def test_all_problems_are_reported_at_once():
 
 def test_every_problem_names_a_reason_and_a_remedy():
     with pytest.raises(Unroutable) as caught:
-        select([virtual_service(route(to(subset="v1")))], TARGET)
+        ISTIO.select([virtual_service(route(to(subset="v1")))], TARGET)
     (problem,) = caught.value.problems
     assert problem.reason
     assert "DestinationRule" in problem.remedy
@@ -155,12 +157,12 @@ def test_two_on_one_mesh_host_are_refused_whatever_the_other_routes_to(other, co
         assert problems(mine, theirs) == [(WEB, "spec.hosts")]
         assert problems(theirs, mine) == [(WEB, "spec.hosts")]
     else:
-        assert select([mine, theirs], TARGET) == (mine,)
+        assert ISTIO.select([mine, theirs], TARGET) == (mine,)
 
 
 def test_two_on_one_mesh_host_shown_to_different_namespaces_are_no_conflict():
     pair = [virtual_service(route(to()), name=to_, exportTo=[to_]) for to_ in (".", "edge")]
-    assert select(pair, TARGET) == tuple(pair)
+    assert ISTIO.select(pair, TARGET) == tuple(pair)
 
 
 def test_a_pair_that_both_reach_stable_is_reported_once():

@@ -1,9 +1,13 @@
 import pytest
 
-from canary_analyzer.routing import Target, canary_weight, with_weight
+from canary_analyzer.routing import ISTIO, Target, Traffic
 from canary_analyzer.routing.shares import apportion, split
 
 TARGET = Target(namespace="shop", stable="web", canary="web-canary")
+
+
+def with_weight(document, target, weight):
+    return ISTIO.with_traffic(document, target, Traffic(weight=weight))
 
 
 def to(host, weight=None, **fields):
@@ -64,7 +68,7 @@ def test_a_single_destination_with_weight_0_has_all_traffic_as_in_istio():
 
 @pytest.mark.parametrize("weight", range(101))
 def test_a_weight_is_read_back_as_it_was_written(weight):
-    assert canary_weight(with_weight(virtual_service([to("web")]), TARGET, weight), TARGET) == weight
+    assert ISTIO.canary_weight(with_weight(virtual_service([to("web")]), TARGET, weight), TARGET) == weight
 
 
 @pytest.mark.parametrize("weight", [-1, 101])
@@ -74,7 +78,7 @@ def test_what_is_not_a_percentage_is_refused(weight):
 
 
 def test_without_a_canary_there_is_no_weight():
-    assert canary_weight(virtual_service([to("web")]), TARGET) is None
+    assert ISTIO.canary_weight(virtual_service([to("web")]), TARGET) is None
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_every_entry_that_reaches_stable_is_edited_and_no_other():
 def test_the_route_with_most_to_divide_answers_for_all():
     """A tenth of ten points is one point at least: rounding in small shares must not look like a foreign edit."""
     document = virtual_service([to("web", 10), to("api", 90)], [to("web")])
-    assert canary_weight(with_weight(document, TARGET, 3), TARGET) == 3
+    assert ISTIO.canary_weight(with_weight(document, TARGET, 3), TARGET) == 3
 
 
 def test_the_given_document_is_not_changed():
@@ -176,5 +180,5 @@ def test_the_given_document_is_not_changed():
 
 def test_a_canary_listed_twice_becomes_one():
     document = virtual_service([to("web", 50), to("web-canary", 25), to("web-canary", 25)])
-    assert canary_weight(document, TARGET) == 50
+    assert ISTIO.canary_weight(document, TARGET) == 50
     assert weights(with_weight(document, TARGET, 20)) == [("web", 80), ("web-canary", 20)]
