@@ -13,7 +13,7 @@ and https://prometheus.io/docs/prometheus/latest/querying/functions/#increase
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -119,12 +119,13 @@ def advance(
 
 
 def unseen(state: CounterState, key: Hashable, points: Sequence[tuple[float, Any]]) -> Sequence[tuple[float, Any]]:
-    """Return the points (ascending) of a counter without those that `state` has counted: `advance` needs no others.
+    """Return the points (ascending) of a counter without those before the one that `advance` counts from.
 
-    The last counted one stays: it shows how fresh the series is, and how far apart its samples are.
+    That one stays: it shows how fresh the series is, and how far apart its samples are.
     """
     counted = state.last.get(key)
-    return points if counted is None else points[bisect_left(points, counted.time, key=_BY_TIME) :]
+    since = state.start if counted is None else counted.time
+    return points[max(0, bisect_right(points, since, key=_BY_TIME) - 1) :]
 
 
 def _check(state: CounterState, boundaries: Sequence[float]) -> None:

@@ -7,6 +7,7 @@ because all rollouts share one grid of ticks: whole multiples of the tick length
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
@@ -56,6 +57,8 @@ class SampleReader:
         self._prometheus = prometheus
         self._settings = settings or ReaderSettings()
         self._lock = Lock()
+        # Large answers are taken by one thread: the C library keeps the memory that each thread once needed.
+        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="samples")
         self._states: dict[Pair, PairState] = {}
         self._answers: dict[float, Answers | MetricsUnavailable] = {}
         self._watched: dict[float, bool] = {}
@@ -165,14 +168,14 @@ class SampleReader:
         with self._lock:
             answers = self._answers.get(at)
             if answers is None:
-                answers = self._fetch_all(at)
+                answers = self._fetcher.submit(self._fetch_all, at).result()
             if isinstance(answers, MetricsUnavailable):
                 raise MetricsUnavailable(answers.reason) from answers
             answer = answers.pop(pair, None)
         return answer if answer and answer.state is state else self._own(pair, state, at)
 
     def _fetch_all(self, at: float) -> Answers | MetricsUnavailable:
-        """Fetch for all pairs that are being followed and remember the answer, be it a failure; needs the lock."""
+        """Fetch for all pairs that are being followed and remember the answer, be it a failure; the lock is held."""
         followed = {
             pair: state for pair, state in self._states.items() if 0 < at - state.boundary <= self._settings.lookback
         }

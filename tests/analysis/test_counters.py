@@ -161,6 +161,8 @@ def test_points_that_were_counted_may_be_left_out_of_the_next_window(path, cut):
     state, _ = count([point for point in points if point[0] <= middle], [START, middle])
     trimmed = unseen(state, KEY, points)
     assert count(trimmed, [middle, end], state) == count(points, [middle, end], state)
+    untouched = CounterState.begin(START)
+    assert count(unseen(untouched, KEY, points), [START, end]) == count(points, [START, end])
 
 
 @given(path=counter_paths(), delay=st.floats(0, 45))
