@@ -56,3 +56,17 @@ def test_the_rule_beside_the_service_wins_and_then_the_oldest():
     clone = canary_destination_rule([elsewhere, younger, older], TARGET)
     assert clone is not None
     assert clone["spec"]["trafficPolicy"] == {"from": "older"}
+
+
+def test_where_routes_name_a_subset_its_policy_is_laid_over_the_hosts():
+    ports = [{"port": {"number": 80}, "tls": {"mode": "SIMPLE"}, "loadBalancer": {"simple": "RANDOM"}}]
+    own = {"loadBalancer": {"simple": "LEAST_REQUEST"}}
+    target = Target(namespace="shop", stable="web", canary="web-canary", stable_subsets=("v1",))
+    given = rule(subsets=[{"name": "v1", "trafficPolicy": own}], trafficPolicy={**POLICY, "portLevelSettings": ports})
+    clone = canary_destination_rule([given], target)
+    assert clone is not None
+    assert clone["spec"]["trafficPolicy"] == {
+        **POLICY,
+        **own,
+        "portLevelSettings": [{"port": {"number": 80}, "tls": {"mode": "SIMPLE"}}],
+    }
