@@ -166,6 +166,7 @@ def wishes(stable: Document, run: Run) -> Wishes:
         trigger=found.get(annotations.BASELINE if run.baseline else annotations.IMAGE),
         hold=found.get(annotations.HOLD) == "true",
         approve=found.get(annotations.APPROVE, ""),
+        promote=found.get(annotations.PROMOTE, ""),
         abort=found.get(annotations.ABORT, ""),
         told=(str(status.get("run")), str(status.get("phase"))),
         closed=ended and status.get("run") == run.name,

@@ -34,7 +34,8 @@ def close_request(cluster: Cluster, run: Run) -> None:
 
 def consumed(found: Mapping[str, str], run: Run) -> list[str]:
     """Name the annotations that this run has used up; a trigger that was changed in the meantime is a new wish."""
-    spent = {annotations.IMAGE: run.trigger, annotations.ABORT: run.name, annotations.APPROVE: run.name}
+    told = (annotations.APPROVE, annotations.PROMOTE, annotations.ABORT)
+    spent = {annotations.IMAGE: run.trigger, **dict.fromkeys(told, run.name)}
     keys = [key for key, value in spent.items() if found.get(key) == value]
     return [*keys, annotations.REQUEST] if annotations.IMAGE in keys and annotations.REQUEST in found else keys
 

@@ -20,10 +20,11 @@ PROFILE = PREFIX + "profile"
 CONFIG = PREFIX + "config"
 HOLD = PREFIX + "hold"
 APPROVE = PREFIX + "approve"
+PROMOTE = PREFIX + "promote"
 ABORT = PREFIX + "abort"
 STATUS = PREFIX + "status"
 
-KNOWN = frozenset({IMAGE, BASELINE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, ABORT, STATUS})
+KNOWN = frozenset({IMAGE, BASELINE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, PROMOTE, ABORT, STATUS})
 STRATEGIES = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLING)
 """What the annotation `strategy` may say."""
 CONFIG_LENGTH = 10_000

@@ -42,6 +42,7 @@ class Wishes:
     trigger: str | None
     hold: bool = False
     approve: str = ""
+    promote: str = ""
     abort: str = ""
     told: tuple[str, str] = ("", "")
     """Run and phase that the status annotation names."""
