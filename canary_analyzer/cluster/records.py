@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -10,6 +10,7 @@ from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, NotFound
 from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.sibling import owner_reference
+from canary_analyzer.rollout.story import Story
 from canary_analyzer.routing import Document
 
 log = structlog.get_logger()
@@ -19,6 +20,8 @@ ACTIVE_LABEL = "canary-analyzer.io/active"
 KEPT = 10
 RUN_KEY = "run.json"
 ROUTES_KEY = "routes.json"
+STORY_KEY = "story.json"
+MANAGED = "app.kubernetes.io/managed-by=canary-analyzer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,8 @@ class Record:
     run: Run
     routes: Sequence[Document]
     version: str
+    story: Story = field(default_factory=Story)
+    """What the run was seen to do; a picture of the past, nothing is decided by it."""
 
 
 def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
@@ -49,6 +54,12 @@ def active(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
     return tuple(record for document in found if (record := _readable(document)) is not None)
 
 
+def all_of(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
+    """Return the records of all runs of a namespace (of all, for "") that are kept."""
+    found = cluster.list(CONFIGMAPS, namespace, MANAGED).items
+    return tuple(record for document in found if (record := _readable(document)) is not None)
+
+
 def create(cluster: Cluster, run: Run, routes: Sequence[Document]) -> Record:
     """Write a new run's record.
 
@@ -62,7 +73,7 @@ def create(cluster: Cluster, run: Run, routes: Sequence[Document]) -> Record:
 
 
 def save(cluster: Cluster, record: Record) -> Record:
-    """Write the run into its record and return the record as it stands; one that somebody deleted is made anew.
+    """Write run and story into the record and return it as it stands; one that somebody deleted is made anew.
 
     Raises:
         Conflict: somebody else wrote it in between.
@@ -70,7 +81,7 @@ def save(cluster: Cluster, record: Record) -> Record:
     document = _document(record.run, record.routes)
     patch = {
         "metadata": {"labels": document["metadata"]["labels"], "resourceVersion": record.version},
-        "data": {RUN_KEY: document["data"][RUN_KEY]},
+        "data": {RUN_KEY: document["data"][RUN_KEY], STORY_KEY: record.story.model_dump_json()},
     }
     name = document["metadata"]["name"]
     try:
@@ -143,7 +154,23 @@ def _parse(document: Document) -> Record:
         run=run,
         routes=json.loads(document["data"][ROUTES_KEY]),
         version=document["metadata"]["resourceVersion"],
+        story=_story(document),
     )
+
+
+def _story(document: Document) -> Story:
+    """Return the story, or an empty one where it cannot be read: a run does not depend on its pictures."""
+    try:
+        return Story.model_validate_json(document["data"].get(STORY_KEY, "{}"))
+    except ValueError as error:
+        metadata = document["metadata"]
+        log.warning(
+            "a run's story cannot be read and begins anew",
+            configmap=metadata["name"],
+            namespace=metadata["namespace"],
+            error=str(error),
+        )
+        return Story()
 
 
 def _label(deployment: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from canary_analyzer.analysis import Decision as Judgement
 from canary_analyzer.rollout.actions import Action
+from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
@@ -64,8 +65,8 @@ def _versions(run: Run) -> str:
 
 def interrupted(s: Situation) -> Run:
     """Return the run after whatever stops or holds it now; unchanged where nothing does."""
-    if (reason := abort_reason(s)) is not None:
-        return _abort(s, reason)
+    if (why := abort_reason(s)) is not None:
+        return _abort(s, *why)
     if s.run.phase in (Phase.ANALYSING, Phase.HOLDING):
         s = s.of(_held(s))
     return s.run if stage_of(s.run).given(s) else _undone(s)
@@ -94,6 +95,7 @@ def _undone(s: Situation) -> Run:
     if s.run.phase in RAMPING and s.run.reverts >= MOST_REVERTS:
         return _abort(
             s,
+            Cause.REVERTED,
             f"somebody else changed the weights {MOST_REVERTS + 1} times (a GitOps tool? let it ignore "
             "the weights of our routes)",
         )
@@ -180,7 +182,8 @@ def _concluded(s: Situation) -> Run:
         case OnInconclusive.PROMOTE:
             return _onward(_concluding(s, f"not shown to be worse: {verdict.reason}"))
         case OnInconclusive.ABORT:
-            return _abort(s, f"undecided at the end of the ramp, and the policy says abort: {verdict.reason}")
+            reason = f"undecided at the end of the ramp, and the policy says abort: {verdict.reason}"
+            return _abort(s, Cause.UNDECIDED, reason)
         case OnInconclusive.HOLD:
             undecided = _concluding(s, f"undecided at the end of the ramp: {verdict.reason}")
             return _onward(undecided) if _asks_next(s.run) else _asked_now(undecided)
@@ -225,8 +228,8 @@ def _left_to_others(run: Run) -> str:
     return f"; it keeps {run.weight} % until {run.stable} runs {', '.join(run.images.values())}: change it there"
 
 
-def _abort(s: Situation, reason: str) -> Run:
-    aborted = s.run.on(Event.ABORT, reason, s.now).model_copy(update={"verdict": _verdict(s)})
+def _abort(s: Situation, cause: Cause, reason: str) -> Run:
+    aborted = s.run.on(Event.ABORT, reason, s.now).model_copy(update={"verdict": _verdict(s), "cause": cause})
     return _enter(aborted, first_stage(aborted), s.now)
 
 

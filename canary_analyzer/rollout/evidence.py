@@ -12,7 +12,7 @@ import numpy as np
 from canary_analyzer import analysis
 from canary_analyzer.analysis import JudgeState, Tick, Verdict
 from canary_analyzer.rollout.policy import RolloutPolicy
-from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.run import Run, Window
 from canary_analyzer.rollout.view import Evidence, Share
 
 
@@ -68,6 +68,8 @@ class Progress:
     step_since: float = 0.0
     step_requests: int = 0
     totals: Totals = Totals()
+    latest: tuple[Counted, ...] = ()
+    """What was read last."""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -102,7 +104,7 @@ def absorb(progress: Progress, run: Run, counted: Sequence[Counted], edges: Edge
     """Return the progress after some more intervals; only those inside the run's windows are judged."""
     for interval in counted:
         progress = _absorb_one(progress, run, interval, edges)
-    return progress
+    return replace(progress, latest=tuple(counted))
 
 
 def _absorb_one(progress: Progress, run: Run, interval: Counted, edges: Edges) -> Progress:
@@ -110,7 +112,7 @@ def _absorb_one(progress: Progress, run: Run, interval: Counted, edges: Edges) -
     moved = replace(progress, until=interval.until, unavailable="")
     if tick.canary.requests + tick.baseline.requests > 0:
         moved = replace(moved, newest=interval)
-    window = next((w for w in run.windows if _inside(interval, w.since, w.until)), None)
+    window = _window(run, interval)
     if window is None:
         return moved
     carried = progress.step_requests if progress.step_since == window.since else 0
@@ -130,6 +132,15 @@ def _absorb_one(progress: Progress, run: Run, interval: Counted, edges: Edges) -
 def _start(policy: RolloutPolicy, edges: Edges) -> JudgeState:
     extra = {name: np.array(each) for name, each in edges.extra.items()}
     return analysis.start(policy.judgement, np.array(edges.latency), policy.tick_seconds, extra)
+
+
+def counts(run: Run, interval: Counted) -> bool:
+    """Whether an interval counts for the verdict: all of it lies inside one of the run's windows."""
+    return _window(run, interval) is not None
+
+
+def _window(run: Run, interval: Counted) -> Window | None:
+    return next((w for w in run.windows if _inside(interval, w.since, w.until)), None)
 
 
 def _inside(interval: Counted, since: float, until: float | None) -> bool:

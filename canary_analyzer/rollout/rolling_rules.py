@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import Situation, goals, rolling
@@ -91,7 +92,7 @@ def _before_it_begins(s: Situation) -> str | None:
 
 def until_complete(rule: Callable[[Situation], str | None]) -> Callable[[Situation], str | None]:
     """Ask a rule while stable rolls out; afterwards, what is left is to tell."""
-    return lambda s: rule(s) if s.run.stage in (rolling.RELEASE_PACE, rolling.AWAIT_STABLE) else None
+    return wraps(rule)(lambda s: rule(s) if s.run.stage in (rolling.RELEASE_PACE, rolling.AWAIT_STABLE) else None)
 
 
 def template_changed(s: Situation) -> str | None:

@@ -1,9 +1,12 @@
 """What ends a run before its time, or holds it: by strategy and phase, the rules that are asked in order."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 
 from canary_analyzer.analysis import Decision as Judgement
 from canary_analyzer.rollout import byo_rules, rolling_rules
+from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.programs import Situation, stage_of
@@ -14,10 +17,10 @@ Rule = Callable[[Situation], str | None]
 """A reason to abort (or to hold), or None."""
 
 
-def abort_reason(s: Situation) -> str | None:
+def abort_reason(s: Situation) -> tuple[Cause, str] | None:
     """Return why the run must be aborted now, or None."""
     rules = RULES.get((s.run.strategy, s.run.phase), ())
-    return next((reason for rule in rules if (reason := rule(s)) is not None), None)
+    return next(((CAUSES[inspect.unwrap(rule)], why) for rule in rules if (why := rule(s)) is not None), None)
 
 
 def hold_reason(s: Situation) -> str | None:
@@ -61,9 +64,7 @@ def stable_changed(s: Situation) -> str | None:
     """Stable is no longer the version that the canary is compared with."""
     if s.view.stable.template == s.run.stable_template:
         return None
-    return (
-        f"the pod template of {s.run.stable} was changed during the run; annotate again to compare with the new one"
-    )
+    return f"the pod template of {s.run.stable} was changed during the run; annotate again to compare with the new one"
 
 
 def canary_broken(s: Situation) -> str | None:
@@ -117,7 +118,7 @@ def late(s: Situation) -> str | None:
 
 def _until_drained(rule: Rule) -> Rule:
     """Ask the rule while the canary has traffic; later, what is left is to tidy up."""
-    return lambda s: rule(s) if s.run.weight > 0 else None
+    return wraps(rule)(lambda s: rule(s) if s.run.weight > 0 else None)
 
 
 _ON_THE_RAMP: tuple[Rule, ...] = (
@@ -171,3 +172,23 @@ RULES: dict[tuple[Strategy, Phase], tuple[Rule, ...]] = {
     (Strategy.ROLLING, Phase.PROMOTING): _ROLLED_OUT,
 }
 """Phases without rules cannot be aborted: nothing is left to give back, or it is being given back."""
+
+CAUSES: Mapping[Rule, Cause] = {
+    withdrawn: Cause.WITHDRAWN,
+    stable_changed: Cause.STABLE_CHANGED,
+    canary_broken: Cause.CANARY_BROKEN,
+    judged_bad: Cause.JUDGED_WORSE,
+    gate_refused: Cause.REFUSED_BY_WEBHOOK,
+    late: Cause.LATE,
+    overdue: Cause.UNDECIDED,
+    promotion_undone: Cause.STABLE_CHANGED,
+    promotion_stuck: Cause.NOT_ROLLED_OUT,
+    byo_rules.canary_changed: Cause.STABLE_CHANGED,
+    byo_rules.image_taken_back: Cause.STABLE_CHANGED,
+    byo_rules.bad_while_waiting: Cause.JUDGED_WORSE,
+    byo_rules.stable_stuck: Cause.NOT_ROLLED_OUT,
+    rolling_rules.template_changed: Cause.STABLE_CHANGED,
+    rolling_rules.new_pods_broken: Cause.CANARY_BROKEN,
+    rolling_rules.unjudged: Cause.UNDECIDED,
+}
+"""What each rule's reason is an instance of."""

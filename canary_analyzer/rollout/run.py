@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.phases import ENDED, Event, Phase, next_phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import NOTHING, ramp_of
@@ -133,6 +134,8 @@ class Run(Value):
     """How often somebody else put our weights back."""
     windows: tuple[Window, ...] = ()
     verdict: str = ""
+    cause: Cause | None = None
+    """What kind of thing sent it back; None where nothing has."""
     reason: str = ""
     timeline: tuple[Moment, ...] = ()
 

@@ -1,25 +1,30 @@
 """What a run was seen to do, tick by tick: kept in its record, so that its page can be drawn again at any time.
 
-A record has to stay small however long a run takes. So a story that has grown to `MOST` samples halves its resolution:
-neighbours are merged, counts added, figures taken from the later one.
+A record has to stay small however long a run takes. So a story that has grown full halves its resolution: neighbours
+are merged, counts added, figures taken from the later one. What there is many of is kept as JSON lists, without names.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from canary_analyzer.analysis import MetricVerdict, Tick, Verdict
-from canary_analyzer.rollout.run import Value
+from canary_analyzer.rollout.evidence import Progress, counts
+from canary_analyzer.rollout.run import Run, Value
 
 MOST = 240
-"""Samples kept: about 60 kB of JSON, and as many as a plot of one screen's width can show."""
+"""Samples kept: as many as a plot of one screen's width can show."""
+MOST_FIGURES = 2400
+"""Figures of metrics kept, about 80 kB of JSON: with more than ten metrics, fewer samples."""
+REASON_LENGTH = 500
+"""Characters kept of the sentence about a metric."""
 
 
-class Arms(Value):
+class Arms(NamedTuple):
     """A count of each arm."""
 
     canary: int = 0
@@ -27,10 +32,10 @@ class Arms(Value):
 
     def plus(self, other: Self) -> Self:
         """Return the sums."""
-        return type(self)(canary=self.canary + other.canary, baseline=self.baseline + other.baseline)
+        return type(self)(self.canary + other.canary, self.baseline + other.baseline)
 
 
-class Figures(Value):
+class Figures(NamedTuple):
     """One metric at one time; None where it is not known, or not bounded."""
 
     against: float | None
@@ -44,16 +49,11 @@ class Figures(Value):
     @classmethod
     def of(cls, metric: MetricVerdict) -> Self:
         """Take them from the judge's word."""
-        return cls(
-            against=_known(metric.evidence_against),
-            favour=_known(metric.evidence_for),
-            effect=_known(metric.effect),
-            low=_known(metric.low),
-            high=_known(metric.high),
-        )
+        taken = (metric.evidence_against, metric.evidence_for, metric.effect, metric.low, metric.high)
+        return cls(*map(_known, taken))
 
 
-class Sample(Value):
+class Sample(NamedTuple):
     """What was seen up to one time."""
 
     at: float
@@ -63,12 +63,14 @@ class Sample(Value):
     requests: Arms = Arms()
     errors: Arms = Arms()
     metrics: tuple[Figures, ...] = ()
-    """In the order of `Story.metrics`; empty before the first tick that counts."""
+    """In the order of `Story.metrics`; empty where the judge was not asked."""
 
     def then(self, later: Self) -> Self:
         """Return both as one sample."""
-        return later.model_copy(
-            update={"requests": self.requests.plus(later.requests), "errors": self.errors.plus(later.errors)}
+        return later._replace(
+            requests=self.requests.plus(later.requests),
+            errors=self.errors.plus(later.errors),
+            metrics=later.metrics or self.metrics,
         )
 
 
@@ -124,28 +126,42 @@ class Story(Value):
     pending: Sample | None = None
     """What has been gathered of the sample that is not complete."""
     gathered: int = 0
+    ticks: int = 0
+    """How many have been told."""
     latency: Latency = Latency()
     findings: tuple[Finding, ...] = ()
+    inspected: bool = False
+    """Whether the canary's pods were looked at when the run's end was decided; it is done once."""
 
     def after(self, seen: Seen, verdict: Verdict | None) -> Self:
-        """Return the story with one more tick, and what the judge said after it."""
-        if self.samples and seen.until <= self.samples[-1].at:
+        """Return the story with one more tick, and what the judge said after it, where he was asked."""
+        if self.all_samples and seen.until <= self.all_samples[-1].at:
             return self  # read again after a restart
         named = self if verdict is None else self.model_copy(update=_names(verdict))
         latency = self.latency.after(seen.tick, seen.edges_ms) if seen.counts else self.latency
-        return named.model_copy(update={"latency": latency})._with(_sample(seen, verdict))
+        counted = named.model_copy(update={"latency": latency, "ticks": self.ticks + 1})
+        return counted._with(_sample(seen, verdict))
 
     @property
     def all_samples(self) -> tuple[Sample, ...]:
         """The samples, the incomplete one included."""
         return self.samples if self.pending is None else (*self.samples, self.pending)
 
+    @property
+    def newest(self) -> tuple[Figures, ...]:
+        """The newest figures, in the order of `metrics`; none before the first tick that counts."""
+        return next((sample.metrics for sample in reversed(self.all_samples) if sample.metrics), ())
+
     def _with(self, sample: Sample) -> Self:
         pending = sample if self.pending is None else self.pending.then(sample)
         if self.gathered + 1 < self.every:
             return self.model_copy(update={"pending": pending, "gathered": self.gathered + 1})
-        full = self.model_copy(update={"samples": (*self.samples, pending), "pending": None, "gathered": 0})
-        return full._halved() if len(full.samples) >= MOST else full
+        whole = self.model_copy(update={"samples": (*self.samples, pending), "pending": None, "gathered": 0})
+        return whole._halved() if whole._is_full else whole
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self.samples) >= MOST or len(self.samples) * len(self.metrics) >= MOST_FIGURES
 
     def _halved(self) -> Self:
         pairs = zip_longest(self.samples[::2], self.samples[1::2])
@@ -153,10 +169,33 @@ class Story(Value):
         return self.model_copy(update={"samples": merged, "every": self.every * 2})
 
 
+def continued(story: Story, run: Run, progress: Progress, verdict: Verdict | None) -> Story:
+    """Return the story with the ticks that were read last; what the judge says, he says after the newest of them."""
+    for seen in _seen(run, progress):
+        story = story.after(seen, verdict if seen.until == progress.until else None)
+    return story
+
+
+def _seen(run: Run, progress: Progress) -> Iterator[Seen]:
+    for interval in progress.latest:
+        yield Seen(
+            until=interval.until,
+            weight=_weight_at(run, interval.until),
+            tick=interval.tick,
+            counts=counts(run, interval),
+            edges_ms=progress.edges.latency,
+        )
+
+
+def _weight_at(run: Run, at: float) -> int:
+    """Return the weight that was wanted then; ticks can be read late, or again."""
+    return next((moment.weight for moment in reversed(run.timeline) if moment.at <= at), run.weight)
+
+
 def _names(verdict: Verdict) -> dict[str, tuple[str, ...]]:
     return {
         "metrics": tuple(metric.name for metric in verdict.metrics),
-        "reasons": tuple(metric.reason for metric in verdict.metrics),
+        "reasons": tuple(metric.reason[:REASON_LENGTH] for metric in verdict.metrics),
     }
 
 
@@ -165,8 +204,8 @@ def _sample(seen: Seen, verdict: Verdict | None) -> Sample:
     return Sample(
         at=seen.until,
         weight=seen.weight,
-        requests=Arms(canary=canary.requests, baseline=baseline.requests),
-        errors=Arms(canary=canary.errors, baseline=baseline.errors),
+        requests=Arms(canary.requests, baseline.requests),
+        errors=Arms(canary.errors, baseline.errors),
         metrics=tuple(map(Figures.of, verdict.metrics)) if verdict is not None else (),
     )
 
@@ -176,4 +215,4 @@ def _sums(before: Sequence[int], more: np.ndarray[tuple[int], np.dtype[np.int64]
 
 
 def _known(value: float) -> float | None:
-    return float(f"{value:.5g}") if math.isfinite(value) else None
+    return float(f"{value:.4g}") if math.isfinite(value) else None
