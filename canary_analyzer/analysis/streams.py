@@ -27,7 +27,7 @@ _ODDS = np.array([2.5, 12.0])
 _SLOWER = (2.0, 4.0)
 """By which power of the tolerated factor the averaging bettors think the canary slower: 1.1 is tolerated, they bet on
 1.21 and 1.46. What lies between 1 and 2 is left to the intervals: pods differ by as much."""
-_ON_ODDS = np.array([0.7, 0.3])
+_ON_ODDS = np.array([0.65, 0.35])
 _ON_SLOWER = np.array([0.6, 0.4])
 """How either kind's capital is divided: the smaller effect is the harder to find."""
 _COUNTING = 0.9
