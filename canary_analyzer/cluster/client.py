@@ -132,12 +132,21 @@ class Cluster:
         except NotFound:
             return None
 
-    def list(self, kind: Kind, namespace: str = "", labels: str = "") -> Listing:
-        """Return the objects of a namespace (of all, without one) that a label selector chooses."""
-        found = self._call(
-            _Request(method="GET", path=kind.path(namespace), query=[("labelSelector", labels)] if labels else [])
-        )
+    def list(self, kind: Kind, namespace: str = "", labels: str = "", fields: str = "") -> Listing:
+        """Return the objects of a namespace (of all, without one) that a label and a field selector choose."""
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        query = [(name, selector) for name, selector in selectors.items() if selector]
+        found = self._call(_Request(method="GET", path=kind.path(namespace), query=query))
         return Listing(items=found.get("items") or [], version=found["metadata"].get("resourceVersion", ""))
+
+    def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> str:
+        """Return the log of a container; `query` says which, and how much (`PodLogOptions` in the Kubernetes API)."""
+        path = f"{PODS.path(namespace, pod)}/log"
+        response = self._send(_Request(method="GET", path=path, query=list(query.items()), accept="*/*"), TIMEOUT)
+        try:
+            return bytes(response.read()).decode(errors="replace")
+        except urllib3.exceptions.HTTPError as error:
+            raise ClusterError(f"GET {path}: the answer broke off: {error}") from error
 
     def create(self, kind: Kind, document: Document) -> Document:
         """Create an object.
@@ -212,7 +221,7 @@ class Cluster:
             request.method,
             request.path,
             query_params=[*request.query, *([("fieldManager", MANAGER)] if request.method in WRITES else [])],
-            header_params={"Accept": "application/json", "Content-Type": request.content_type},
+            header_params={"Accept": request.accept, "Content-Type": request.content_type},
             body=request.body,
             auth_settings=["BearerToken"],
         )
@@ -233,6 +242,7 @@ class _Request:
     query: Sequence[tuple[str, str]] = ()
     body: object = None
     content_type: str = "application/json"
+    accept: str = "application/json"
 
 
 def _refusal(request: _Request, response: Any) -> ClusterError:
