@@ -30,7 +30,16 @@ def about_ratio(
         f"{name} {_STATES[state]}: {_percent(effect.canary)} of {requests[0]} canary requests failed, "
         f"{_percent(effect.baseline)} of {requests[1]} baseline requests; difference {_points(effect.value)} "
         f"(95 % interval {_points(effect.low)} to {_points(effect.high)}), tolerated {_points(allowed)}"
+        f"{_as_ratio(effect)}"
     )
+
+
+def _as_ratio(effect: Effect) -> str:
+    """Return the same as a ratio, where the baseline has something to compare with."""
+    ratio = effect.ratio
+    if ratio is None or math.isinf(ratio.value):
+        return ""
+    return f"; {_times(ratio.value)} as many (95 % interval {_times(ratio.low)} {_up_to(ratio.high)})"
 
 
 def about_quantile(name: str, effect: Effect, state: MetricState, relative: float, requests: tuple[int, int]) -> str:

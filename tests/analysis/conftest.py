@@ -34,6 +34,7 @@ class Service:
     failing_pods: int | None = None
     slower: float = 1.0
     more_tail: float = 0.0
+    leak: float = 1.0
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def _arm(
     slow = np.where(burst, 3.0, 1.0) * common[1][:, None]
     if is_canary:
         bad[:, : service.failing_pods] += service.more_errors
-        slow = slow * service.slower
+        slow = slow * service.slower * np.linspace(1, service.leak, requests.size)[:, None]
     tail = service.tail + (service.more_tail if is_canary else 0.0)
     below = np.log(EDGES_MS / (service.median_ms * slow[..., None]))
     below = (1 - tail) * ndtr(below / service.sigma) + tail * ndtr((below - np.log(6)) / service.sigma)

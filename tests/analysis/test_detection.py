@@ -6,13 +6,17 @@ import pytest
 from canary_analyzer.analysis import Decision, Policy, judge
 
 REGRESSIONS = {
-    "errors +5 points": ({"more_errors": 0.05}, 9, "errors"),
-    "one of two pods fails a fifth": ({"more_errors": 0.2, "failing_pods": 1}, 6, "errors"),
-    "latency x1.5": ({"slower": 1.5}, 11, "latency"),
-    "latency x2": ({"slower": 2.0}, 8, "latency"),
+    "errors +1 point": ({"more_errors": 0.01}, 30, "errors"),
+    "errors +5 points": ({"more_errors": 0.05}, 8, "errors"),
+    "one of two pods fails a fifth": ({"more_errors": 0.2, "failing_pods": 1}, 5, "errors"),
+    "latency x1.25": ({"slower": 1.25}, 16, "latency"),
+    "latency x1.5": ({"slower": 1.5}, 9, "latency"),
+    "latency x2": ({"slower": 2.0}, 6, "latency"),
+    "three per cent more tail": ({"more_tail": 0.03}, 24, "latency_p99"),
+    "a leak that doubles latency over the run": ({"leak": 2.0}, 26, "latency"),
     "outage": ({"more_errors": 0.9}, 1, "errors"),
-    "one point of errors, much traffic": ({"more_errors": 0.01, "requests_per_tick": 5000.0}, 11, "errors"),
-    "latency x1.25, much traffic": ({"slower": 1.25, "requests_per_tick": 5000.0}, 10, "latency"),
+    "one point of errors, much traffic": ({"more_errors": 0.01, "requests_per_tick": 5000.0}, 9, "errors"),
+    "latency x1.25, much traffic": ({"slower": 1.25, "requests_per_tick": 5000.0}, 8, "latency"),
 }
 SANDBOX = {
     "weights": np.array([0.10] * 5 + [0.25] * 5 + [0.5] * 40),
