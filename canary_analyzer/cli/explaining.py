@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from canary_analyzer.cli.manifests import Manifest, read
-from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, title
+from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, metadata_of, title
 from canary_analyzer.routing.explain import Explanation, Outcome, api_of, explain
 from canary_analyzer.routing.question import Answer, Question, answer
 from canary_analyzer.routing.traffic import Traffic
@@ -49,11 +49,17 @@ def outcome(files: Sequence[Path], question: Question, weight: int) -> Explained
     try:
         answered = answer(documents, question)
     except Unroutable as error:
-        return Explained(manifests=manifests, question=question, weight=weight, problems=error.problems)
+        explanations = tuple(_unanswered(each, error.problems) for each in documents if api_of(each) is not None)
+        return replace(found, explanations=explanations, problems=error.problems)
     explanations = tuple(explain(documents, answered.target, Traffic(weight=weight)))
-    return Explained(
-        manifests=manifests, question=found.question, weight=weight, answer=answered, explanations=explanations
-    )
+    return replace(found, answer=answered, explanations=explanations)
+
+
+def _unanswered(document: Document, problems: Sequence[Problem]) -> Explanation:
+    """A document while it is not known what is meant: refused where it is a reason for that."""
+    name = metadata_of(document).get("name")
+    mine = tuple(p for p in problems if p.object.startswith(str(document["kind"])) and p.object.endswith(f"/{name}"))
+    return Explanation(document=document, outcome=Outcome.REFUSED if mine else Outcome.UNRELATED, problems=mine)
 
 
 def as_json(explained: Explained) -> str:
@@ -80,15 +86,16 @@ def as_json(explained: Explained) -> str:
 def as_text(explained: Explained) -> str:
     """For people: every route document with its diff or its problems, then the counts."""
     lines = [f"{manifest.file}: {mistake}" for manifest in explained.manifests for mistake in manifest.mistakes]
-    lines += [str(problem) for problem in explained.problems]
+    told = {problem for each in explained.explanations for problem in each.problems}
+    lines += [str(problem) for problem in explained.problems if problem not in told]
     lines += [f"Assumed: {each}" for each in (explained.answer.assumptions if explained.answer is not None else ())]
     for each in explained.explanations:
         lines += ["", *_told(each, explained)]
     if explained.code == 2:
         lines.append("There is no VirtualService and no HTTPRoute in these files.")
-    elif explained.answer is not None:
-        counts = ", ".join(f"{explained.count(outcome)} {outcome.value}" for outcome in Outcome)
-        lines += ["", f"{counts}; {_named(explained.answer.target)}"]
+    else:
+        named = f"; {_named(explained.answer.target)}" if explained.answer is not None else ""
+        lines += ["", ", ".join(f"{explained.count(outcome)} {outcome.value}" for outcome in Outcome) + named]
     return "\n".join(lines).lstrip("\n")
 
 

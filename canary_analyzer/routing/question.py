@@ -50,6 +50,7 @@ def answer(documents: Sequence[Document], question: Question) -> Answer:
     Raises:
         Unroutable: what is meant cannot be told; with every reason.
     """
+    question = _spelled_out(question)
     namespace = _namespace(documents, question)
     around = _around(documents, namespace)
     uses = [use for use in _uses(documents, namespace) if use.service.namespace == namespace]
@@ -65,6 +66,14 @@ def answer(documents: Sequence[Document], question: Question) -> Answer:
     )
     target = replace(target, brought=_is_routed(question, target, uses))
     return _with_subsets(question, target, around, [use for use in uses if use.service.name == service])
+
+
+def _spelled_out(question: Question) -> Question:
+    """A name with its namespace (`web.shop`, `web.shop.svc.cluster.local`) taken apart."""
+    name, *rest = question.stable.split(".")
+    if not rest or rest[1:2] not in ([], ["svc"]):
+        return question
+    return replace(question, stable=name, namespace=question.namespace or rest[0])
 
 
 def _with_subsets(question: Question, target: Target, around: Around, uses: Sequence[_Use]) -> Answer:

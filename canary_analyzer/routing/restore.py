@@ -34,6 +34,8 @@ def restored(live: Document, snapshot: Document, target: Target, api: Api) -> Do
     result = deepcopy(bare)
     reading = Reading.of(bare, target, api)
     for entry in reading.governed(bare):
+        if not target.brought and not any(_is_added(role, reading) for role in entry.roles):
+            continue
         original = _original(entry.index, bare, snapshot, written, reading)
         result["spec"][api.entries_at][entry.index][api.items_at] = (
             without_ours(entry, reading) if original is None else _reweighted(entry, original, reading)
@@ -51,8 +53,8 @@ def _like(bare: Document, snapshot: Document, target: Target, api: Api) -> Docum
 def _original(index: int, live: Document, snapshot: Document, written: Document, reading: Reading) -> Items | None:
     """The snapshot's destinations from which we made those of `live` at `index`; None: others moved their weights.
 
-    Entries may have been inserted or removed since. Among those whose shares agree, one that is otherwise equal is
-    preferred, then one of the same name, then the one of the same rank among them.
+    Entries may have been inserted or removed since. Among those whose shares agree, one that differs in the fewest
+    fields is preferred, then one of the same name, then the one of the same rank among them.
     """
     api = reading.api
     before, ours, current = entries(snapshot, api.entries_at), _shares(written, reading), _shares(live, reading)
@@ -81,10 +83,11 @@ def _is_added(role: Role, reading: Reading) -> bool:
     return role in (Role.CANARY, Role.BASELINE) and not reading.target.brought
 
 
-def _unlikeness(one: Document, other: Document, api: Api) -> tuple[bool, bool, bool]:
-    unlike_outside = one | {api.items_at: None} != other | {api.items_at: None}
-    unlike_inside = _unweighted(one, api) != _unweighted(other, api)
-    return unlike_outside or unlike_inside, unlike_outside, one.get("name") != other.get("name")
+def _unlikeness(one: Document, other: Document, api: Api) -> tuple[int, bool]:
+    """How many fields differ, destinations without their weights among them; then whether the names do."""
+    fields = (one.keys() | other.keys()) - {api.items_at}
+    differing = sum(one.get(field) != other.get(field) for field in fields)
+    return differing + (_unweighted(one, api) != _unweighted(other, api)), one.get("name") != other.get("name")
 
 
 def _unweighted(entry: Document, api: Api) -> Items:

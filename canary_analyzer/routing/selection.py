@@ -83,7 +83,7 @@ def near_misses(document: Document, target: Target) -> Iterator[Problem]:
                 object=name,
                 path=f"{path}.destination.host",
                 reason=f"Istio takes a name with a dot as it stands, and no Service is registered as {host}",
-                remedy=f"Write {target.stable}.{target.namespace}.svc.cluster.local",
+                remedy=f"Write {target.stable}.{target.namespace}.svc.cluster.local if you mean the Service",
             )
 
 

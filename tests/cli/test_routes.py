@@ -166,10 +166,17 @@ def test_subsets_are_told_by_labels_or_by_option(explained, files, options, weig
     code, told = explained(*files, **options)
     if weights is None:
         assert code == 1
-        assert [p["path"] for p in told["problems"]] == [f"spec.http[0].route[{i}].destination.subset" for i in (0, 1)]
+        (route,) = told["routes"]
+        assert [p["path"] for p in route["problems"]] == [f"spec.http[0].route[{i}].destination.subset" for i in (0, 1)]
         return
     assert code == 0
     assert [item["weight"] for item in told["routes"][0]["after"]["spec"]["http"][0]["route"]] == weights
+
+
+@pytest.mark.parametrize("name", ["web", "web.shop", "web.shop.svc.cluster.local"])
+def test_the_service_may_be_given_with_its_namespace(explained, name):
+    code, told = explained(WEB, stable=name)
+    assert (code, told["target"]["stable"], told["target"]["namespace"]) == (0, "web", "shop")
 
 
 def test_a_canary_name_that_is_routed_to_already_is_not_taken_over(explain):
