@@ -63,6 +63,8 @@ def calibrate(  # noqa: PLR0913, PLR0917  (every option of the command is a para
     from canary_analyzer.report import calibration
     from canary_analyzer.rollout.rehearsal import rehearsal
 
+    if plot is not None and not calibration.is_drawable(plot):
+        _fail(f"--plot {plot}: give a file that ends in .svg, .png or .pdf")
     settings = _settings(config, prometheus_url)
     policy = _policy(settings, profile)
     if deployment is not None:
@@ -161,7 +163,7 @@ def _draw(rows: Sequence[Row], title: str, path: Path) -> None:
 
     try:
         calibration.plot(rows, title, path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         _fail(f"--plot {path}: {error}")
 
 

@@ -64,11 +64,15 @@ def document(rows: Sequence[Row], asked: Mapping[str, Any]) -> str:
     return json.dumps({**asked, "rows": numbers}, indent=2)
 
 
+def is_drawable(path: Path) -> bool:
+    """Return whether a file of this ending can be drawn."""
+    return path.suffix in (".svg", ".png", ".pdf")
+
+
 def plot(rows: Sequence[Row], title: str, path: Path) -> None:
-    """Draw how often and how soon each canary is aborted; the file's ending says how (svg, png, pdf).
+    """Draw how often and how soon each canary is aborted, into a file that `is_drawable`.
 
     Raises:
-        ValueError: There is no way to draw such a file.
         OSError: The file cannot be written.
     """
     figure = Figure(figsize=(10, 1.2 + 0.4 * len(rows)), layout="constrained")

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from canary_analyzer.analysis.calibrate import CASES, IDENTICAL
 from canary_analyzer.cli.app import app
 
-QUICK = "profiles: {short: {steps: [{weight: 50, seconds: 30, requests: 10}]}}"
+QUICK = "profiles: {short: {steps: [{weight: 50, seconds: 20, requests: 0}]}}"
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def calibrate(*arguments):
 
 
 def test_every_canary_is_a_row_and_the_answer_is_a_sentence(config):
-    result = calibrate("--config", config, "--profile", "short", "--runs", 2, "--jobs", 1)
+    result = calibrate("--config", config, "--profile", "short", "--runs", 1, "--jobs", 1)
     assert result.exit_code == 0, result.output
     rows = [line for line in result.stdout.splitlines() if line.startswith(tuple(CASES))]
     assert [next(case for case in CASES if row.startswith(case)) for row in rows] == list(CASES)
@@ -33,7 +33,7 @@ def test_every_canary_is_a_row_and_the_answer_is_a_sentence(config):
 
 def test_json_has_bounds_and_says_what_was_asked_and_a_picture_is_drawn(config, tmp_path):
     picture = tmp_path / "power.svg"
-    shared = ("--config", config, "--profile", "short", "--runs", 2, "--jobs", 1, "--rps", 200, "--seed", 3)
+    shared = ("--config", config, "--profile", "short", "--runs", 1, "--jobs", 1, "--rps", 200, "--seed", 3)
     result = calibrate(*shared, "--json", "--plot", picture)
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
@@ -53,7 +53,7 @@ REFUSED = {
         ("--prometheus-url", "http://127.0.0.1:1", "--deployment", "web"),
         "Prometheus at http://127.0.0.1:1",
     ),
-    "a picture of no kind": (("--plot", "power.doc", "--runs", 1, "--jobs", 1), "power.doc"),
+    "a picture of no kind": (("--plot", "power.doc"), "power.doc: give a file that ends in .svg, .png or .pdf"),
 }
 
 
