@@ -67,6 +67,8 @@ def interrupted(s: Situation) -> Run:
     """Return the run after whatever stops or holds it now; unchanged where nothing does."""
     if (why := abort_reason(s)) is not None:
         return _abort(s, *why)
+    if _is_told_to_promote(s):
+        return _promoted_by_hand(s)
     if s.run.phase in (Phase.ANALYSING, Phase.HOLDING):
         s = s.of(_held(s))
     return s.run if stage_of(s.run).given(s) else _undone(s)
@@ -219,6 +221,21 @@ def _promote(s: Situation) -> Run:
     promoted = s.run.on(Event.PROMOTE, reason + _left_to_others(s.run), s.now)
     decided = promoted.model_copy(update={"verdict": _verdict(s), "stable_patched": True})
     return _enter(decided, first_stage(decided), s.now)
+
+
+def _is_told_to_promote(s: Situation) -> bool:
+    """Whether a user ends the ramp now; a rolling update that has not begun would have nothing to promote."""
+    begun = s.run.rolling is None or s.run.rolling.template != ""
+    return s.run.phase in RAMPING and begun and s.view.wishes.promote == s.run.name
+
+
+def _promoted_by_hand(s: Situation) -> Run:
+    """Promote what is not decided yet, and keep in the story that a person did so and what was known."""
+    verdict = s.evidence.verdict
+    known = verdict.reason if verdict is not None else "nothing had been compared"
+    conclusion = f"a user promoted it at {s.run.weight} % with the annotation promote; the judge so far: {known}"
+    let_go = s.run.held(wanted=False, now=s.now)
+    return _promote(s.of(let_go.model_copy(update={"conclusion": conclusion})))
 
 
 def _left_to_others(run: Run) -> str:
