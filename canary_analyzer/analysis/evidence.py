@@ -24,10 +24,10 @@ from typing import Self
 
 import numpy as np
 
-from canary_analyzer.analysis.streams import BETTORS, Bets
+from canary_analyzer.analysis.bets import BETTORS, Bets
 from canary_analyzer.analysis.types import Floats
 
-_MOST = np.array([2.0, 1.2, 1.2, 1.2])
+_MOST = np.array([1.7, 1.4, 1.2, 1.2])
 """Log wealth that each of the `BETTORS` can win in a tick; those who bet on much could win it all in one burst."""
 _LITTLE = 0.3
 """What is won by what exceeds the bettor's own prediction by `_FAR` sigmas."""

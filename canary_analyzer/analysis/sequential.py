@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from canary_analyzer.analysis import guardrails
+from canary_analyzer.analysis.bets import Bets, together
 from canary_analyzer.analysis.evidence import Evidence
 from canary_analyzer.analysis.mistakes import refuse
 from canary_analyzer.analysis.policy import Policy
-from canary_analyzer.analysis.streams import Bets, together
 from canary_analyzer.analysis.totals import Matched
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
 from canary_analyzer.analysis.usual import fading

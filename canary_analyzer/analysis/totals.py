@@ -1,5 +1,6 @@
 """Sums over the ticks that counted, from which effects and their intervals are read."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -111,8 +112,12 @@ class Matched:
         return int(self.requests)
 
     def dispersion(self) -> Floats:
-        """Return per edge [B-1] how much more than independent requests the ticks differ, at least 1."""
-        return np.maximum((_NO_MORE_THAN_CHANCE + self.wander) / (_NO_MORE_THAN_CHANCE + self.compared), 1.0)
+        """Return per edge [B-1] how much more than independent requests the ticks surely differ, at least 1.
+
+        Surely: less one standard deviation of what they come to when requests are independent.
+        """
+        ticks = _NO_MORE_THAN_CHANCE + self.compared
+        return np.maximum((_NO_MORE_THAN_CHANCE + self.wander) / ticks * (1 - math.sqrt(2 / ticks)), 1.0)
 
     def worth(self) -> tuple[Floats, Floats]:
         """Return [2, B] counts of canary and weighted baseline as if from independent requests, and their sums [2]."""

@@ -10,8 +10,8 @@ from canary_analyzer.analysis import (
     betting,
     judge,
 )
+from canary_analyzer.analysis.bets import BETTORS, Bets
 from canary_analyzer.analysis.evidence import Evidence
-from canary_analyzer.analysis.streams import BETTORS, Bets
 
 ALPHA = 0.05
 
