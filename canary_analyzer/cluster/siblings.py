@@ -1,6 +1,7 @@
 """The Deployments and Services that a run makes beside stable: created, scaled, deleted."""
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, Cluster, Conflict, Kind
@@ -17,13 +18,32 @@ def create(cluster: Cluster, run: Run, replicas: int) -> None:
         Conflict: somebody else has a name that we need.
     """
     stable = cluster.get(DEPLOYMENTS, run.namespace, run.stable)
+    service = cluster.get(SERVICES, run.namespace, run.service)
+    rules = cluster.list(DESTINATION_RULES, run.namespace).items
+    for kind, document in documents(run, Originals(stable=stable, service=service, rules=rules), replicas):
+        _create(cluster, kind, run, document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Originals:
+    """What siblings are copies of."""
+
+    stable: Document
+    """The Deployment."""
+    service: Document
+    rules: Sequence[Document]
+    """DestinationRules of the namespace."""
+
+
+def documents(run: Run, of: Originals, replicas: int) -> Iterator[tuple[Kind, Document]]:
+    """Yield what a run makes, in this order, each with its kind; every sibling is to have so many replicas."""
     if run.fresh is not None:
         label = sibling.LabelChange(key=run.label[0], value=run.fresh.label)
         fresh = sibling.Copy(name=run.fresh.name, images=run.stable_images, label=label, replicas=replicas)
-        _create_one(cluster, run, stable, fresh, run.fresh.service)
+        yield from _of_one(run, of, fresh, run.fresh.service)
     label = sibling.LabelChange(key=run.label[0], value=run.label[1])
     canary = sibling.Copy(name=run.canary, images=run.images, label=label, replicas=replicas)
-    _create_one(cluster, run, stable, canary, run.canary_service)
+    yield from _of_one(run, of, canary, run.canary_service)
 
 
 def scale(cluster: Cluster, run: Run, replicas: int) -> None:
@@ -45,15 +65,13 @@ def delete_services(cluster: Cluster, traces: Traces) -> None:
         _delete(cluster, SERVICES, traces, name)
 
 
-def _create_one(cluster: Cluster, run: Run, stable: Document, copy: sibling.Copy, service: str) -> None:
-    stable_service = cluster.get(SERVICES, run.namespace, run.service)
-    _create(cluster, SERVICES, run, sibling.canary_service(stable_service, copy.label, service, stable))
-    rules = cluster.list(DESTINATION_RULES, run.namespace).items
-    rule = routing.canary_destination_rule(rules, replace(target_of(run), canary=service))
+def _of_one(run: Run, of: Originals, copy: sibling.Copy, service: str) -> Iterator[tuple[Kind, Document]]:
+    yield SERVICES, sibling.canary_service(of.service, copy.label, service, of.stable)
+    rule = routing.canary_destination_rule(of.rules, replace(target_of(run), canary=service))
     if rule is not None:
-        rule["metadata"]["ownerReferences"] = [sibling.owner_reference(stable)]
-        _create(cluster, DESTINATION_RULES, run, rule)
-    _create(cluster, DEPLOYMENTS, run, sibling.sibling_deployment(stable, copy))
+        rule["metadata"]["ownerReferences"] = [sibling.owner_reference(of.stable)]
+        yield DESTINATION_RULES, rule
+    yield DEPLOYMENTS, sibling.sibling_deployment(of.stable, copy)
 
 
 def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:

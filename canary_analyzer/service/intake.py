@@ -15,7 +15,7 @@ from canary_analyzer.rollout import annotations, plan, rolling_plan, sibling
 from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.intake import Intent, Seen, assess
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.plan import Offers
+from canary_analyzer.rollout.plan import Offers, Surroundings
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.routing import Document
@@ -86,17 +86,26 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     if not around.workload.current:
         raise StillChanging
     try:
-        _alone(cluster, deployment)
-        asked = annotations.of(deployment).get(annotations.STRATEGY)
-        planner = rolling_plan.plan if asked == Strategy.ROLLING else plan.plan
-        return planner(deployment, around, offers, records.next_number(past.records), now)
+        alone(cluster, deployment)
+        return planned(deployment, around, offers, records.next_number(past.records), now)
     except plan.Refused as refused:
         _refuse(cluster, deployment, str(refused), now)
         return None
 
 
-def _alone(cluster: Cluster, deployment: Document) -> None:
-    """Refuse a Deployment with which a canary that the user brought is being compared."""
+def planned(deployment: Document, around: Surroundings, offers: Offers, number: int, now: float) -> Run:
+    """Return the run that the annotations ask for, by the planner of its strategy; as `rollout.plan.plan`."""
+    asked = annotations.of(deployment).get(annotations.STRATEGY)
+    planner = rolling_plan.plan if asked == Strategy.ROLLING else plan.plan
+    return planner(deployment, around, offers, number, now)
+
+
+def alone(cluster: Cluster, deployment: Document) -> None:
+    """Refuse a Deployment with which a canary that the user brought is being compared.
+
+    Raises:
+        Refused: it is.
+    """
     metadata = deployment["metadata"]
     for record in records.active(cluster, metadata["namespace"]):
         if record.run.stable == metadata["name"]:
