@@ -75,7 +75,7 @@ def observe(cluster: Cluster, run: Run) -> View | None:
     stable = owner if run.stable == run.deployment else cluster.find(DEPLOYMENTS, run.namespace, run.stable)
     if stable is None:
         return None
-    pods = _canary_pods(cluster, run)
+    pods = canary_pods(cluster, run)
     services = [cluster.find(SERVICES, run.namespace, name) is not None for name in Traces.of(run).services]
     routes = live(cluster, run)
     return View(
@@ -102,7 +102,7 @@ def _sibling(cluster: Cluster, run: Run, name: str) -> Workload | None:
     return workload(found) if found is not None else None
 
 
-def _canary_pods(cluster: Cluster, run: Run) -> list[Document]:
+def canary_pods(cluster: Cluster, run: Run) -> list[Document]:
     """Read the pods that are, or are to be, another version than stable's; those of a fresh baseline as well."""
     key, value = run.label
     values = {value} | ({run.fresh.label} if run.fresh is not None else set())

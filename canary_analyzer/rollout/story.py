@@ -130,8 +130,8 @@ class Story(Value):
     """How many have been told."""
     latency: Latency = Latency()
     findings: tuple[Finding, ...] = ()
-    inspected: bool = False
-    """Whether the canary's pods were looked at when the run's end was decided; it is done once."""
+    inspected: str = ""
+    """The last phase of those that end a run in which the canary's pods were looked at; it is done once in each."""
 
     def after(self, seen: Seen, verdict: Verdict | None) -> Self:
         """Return the story with one more tick, and what the judge said after it, where he was asked."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from canary_analyzer.cluster import records
+from canary_analyzer.cluster import findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
@@ -23,6 +23,7 @@ from canary_analyzer.rollout.evidence import Progress, evidence
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.run import Moment, Run
+from canary_analyzer.rollout.story import continued
 from canary_analyzer.rollout.view import View
 from canary_analyzer.service.samples import pair, read
 from canary_analyzer.service.webhooks import Webhooks
@@ -30,6 +31,9 @@ from canary_analyzer.service.webhooks import Webhooks
 log = structlog.get_logger()
 
 TROUBLED = frozenset({Phase.HOLDING, Phase.ABORTING, Phase.ABORTED})
+
+STORY_TICKS = 12
+"""Ticks after which a run that does not change is saved all the same, for its story: 0.08 writes per tick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class Ports:
     clock: Callable[[], float]
     """Seconds since the epoch."""
     webhooks: Webhooks = field(default_factory=Webhooks)
+    read_logs: bool = True
+    """Whether the last log lines of a canary that is sent back are kept in its record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,10 @@ class Active:
     """A run between two passes: its plan (the record), its samples so far, and the last look at the cluster."""
 
     record: Record
+    """As saved, but for the newest ticks of its story."""
     progress: Progress
+    saved_ticks: int = 0
+    """How many ticks of the story are saved."""
     view: View | None = None
     told_until: float = 0.0
     """When the last line of the run's story that was told was written, in seconds since the epoch."""
@@ -79,14 +88,32 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
     samples = read(ports.reader, plan, active.progress, now)
     judged = evidence(samples, plan)
     decision = decide(Situation(run=plan, view=view, evidence=judged, now=now))
-    record = replace(active.record, run=decision.run)
-    if decision.run != plan:
-        record = records.save(ports.cluster, record)
+    story = continued(active.record.story, plan, samples, judged.verdict)
+    active = replace(active, record=replace(active.record, run=decision.run, story=story), view=view, progress=samples)
+    if decision.run != plan or story.ticks - active.saved_ticks >= STORY_TICKS:
+        active = _saved(ports.cluster, active)
     if pair(decision.run) != pair(plan):
         ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
-    trouble = _act(ports, decision.action, record)
-    following = replace(active, record=record, progress=samples, view=view, write_trouble=trouble)
-    return tell(ports.cluster, following)
+    trouble = _act(ports, decision.action, active.record)
+    return tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+
+
+def _saved(cluster: Cluster, active: Active) -> Active:
+    record = records.save(cluster, active.record)
+    return replace(active, record=record, saved_ticks=record.story.ticks)
+
+
+def _inspected(ports: Ports, active: Active) -> Active:
+    """Keep, once, what the canary's pods look like when the run's end is decided: soon they are gone.
+
+    Only then, and not before the write that sends traffic back, for which users wait.
+    """
+    run, story = active.run, active.record.story
+    if run.phase not in (Phase.ABORTING, Phase.PROMOTING) or story.inspected == run.phase:
+        return active
+    found = findings.inspect(ports.cluster, run, ports.clock(), read_logs=ports.read_logs)
+    told = story.model_copy(update={"findings": (*story.findings, *found), "inspected": run.phase})
+    return _saved(ports.cluster, replace(active, record=replace(active.record, story=told)))
 
 
 def _act(ports: Ports, action: Action | None, record: Record) -> str:

@@ -175,7 +175,9 @@ class Rollouts:
         except (ClusterError, ValueError, KeyError) as error:
             log.warning("the run's record cannot be read, going on with what is known", error=str(error))
             return active
-        return replace(active, record=record) if record is not None else active
+        if record is None:
+            return active
+        return replace(active, record=replace(record, story=active.record.story))
 
     def _end(self, key: Key, last: Active | None) -> None:
         """Forget a run that is over, or gone with its Deployment, and look for the user's next wish."""
