@@ -141,3 +141,28 @@ def test_where_no_label_will_do_the_refusal_names_each_obstacle_and_the_way_out(
 def test_a_service_that_does_not_select_the_pods_is_refused(selector):
     with pytest.raises(Unlabelable, match="Service web does not select the pods of Deployment web"):
         choose_label(deployment(APP), service(selector), [])
+
+
+def budget(selector):
+    return {"metadata": {"name": "web-budget"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": selector}}}
+
+
+BUDGETS = {
+    "it selects on the label too": (TRACK, ("track", "canary")),
+    "it selects on another label": (APP, ("app", "web-canary")),
+    "it selects other pods": ({"app": "api"}, ("track", "canary")),
+}
+
+
+@pytest.mark.parametrize(("selector", "expected"), BUDGETS.values(), ids=BUDGETS)
+def test_stable_s_disruption_budget_never_counts_canary_pods(selector, expected):
+    change = choose_label(deployment(TRACK), service(TRACK), [], [budget(selector)])
+    assert (change.key, change.value) == expected
+
+
+def test_a_budget_that_the_canary_cannot_leave_is_a_refusal_with_the_way_out():
+    policy = neighbour("NetworkPolicy", {"podSelector": {"matchLabels": APP}})
+    with pytest.raises(Unlabelable) as caught:
+        choose_label(deployment(TRACK), service(TRACK), [policy], [budget(APP)])
+    assert "PodDisruptionBudget web-budget would count pods with track=canary" in caught.value.reason
+    assert "of its PodDisruptionBudget" in caught.value.remedy

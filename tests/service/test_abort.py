@@ -1,0 +1,71 @@
+"""`abort --all` on the API emulator, with no service and no Prometheus to be reached."""
+
+import time
+
+import pytest
+
+from canary_analyzer.cluster import records, sweep
+from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, SERVICES
+from canary_analyzer.metrics import PrometheusReader, SampleReader
+from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.evidence import fresh
+from canary_analyzer.rollout.plan import Offers
+from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service import abort
+from canary_analyzer.service.intake import take_in
+from canary_analyzer.service.reconcile import Active, Ports, reconcile
+from canary_analyzer.service.settings import ServiceSettings
+
+SETTINGS = ServiceSettings.model_validate({"prometheus": {"url": "http://127.0.0.1:9", "timeout_seconds": 1}})
+
+
+@pytest.fixture
+def routed(cluster, app):
+    """A run whose canary is in the route, left by a service that is gone; the route as the user had it."""
+    before = app.route()["spec"]
+    app.annotate(image="app:v2", config="{settle_seconds: 0.01, tick_seconds: 1}")
+    now = [time.time()]
+    ports = Ports(
+        cluster=cluster,
+        reader=SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1)),
+        clock=lambda: now[0],
+    )
+    record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), now[0])
+    active = reconcile(ports, Active(record=record, progress=fresh(record.run)))
+    canary = cluster.get(DEPLOYMENTS, "default", "app-canary")
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), canary["spec"]["replicas"])
+    status = {"observedGeneration": canary["metadata"]["generation"], **counts}
+    cluster.merge(DEPLOYMENTS, "default", "app-canary/status", {"status": status})
+    for _ in range(2):
+        now[0] += 1
+        active = reconcile(ports, active)
+    assert "app-canary" in str(app.route()["spec"])
+    return before
+
+
+def nothing_is_left(cluster, app, before):
+    assert app.route()["spec"] == before
+    assert "annotations" not in app.route()["metadata"]
+    for kind in (DEPLOYMENTS, SERVICES):
+        assert cluster.find(kind, "default", "app-canary") is None
+
+
+def test_every_run_is_ended_and_leaves_nothing(cluster, app, routed, tmp_path, monkeypatch):
+    monkeypatch.setattr(abort, "POLL_SECONDS", 0.02)
+    told = []
+    assert abort.abort_all(SETTINGS, tmp_path / "kubeconfig", told.append) == []
+    nothing_is_left(cluster, app, routed)
+    assert told == ["default/app-1: Aborted; a user asked for it with the annotation abort"]
+    found = annotations.of(app.deployment())
+    assert not {annotations.IMAGE, annotations.ABORT} & found.keys()
+    assert records.active(cluster, "") == ()
+
+
+def test_a_run_whose_deployment_and_record_are_gone_is_ended_too(cluster, app, routed, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "SETTLE_SECONDS", 0.0)
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+    told = []
+    assert abort.abort_all(SETTINGS, tmp_path / "kubeconfig", told.append) == []
+    nothing_is_left(cluster, app, routed)
+    assert told == ["default/app-1: it had no record; its routes are as they were"]
