@@ -1,7 +1,6 @@
 """What a judge costs: work and memory per tick that do not grow, and numbers that do not overflow."""
 
 import pickle
-import time
 from collections import Counter
 from sys import setprofile
 
@@ -60,9 +59,7 @@ def test_a_whole_history_costs_much_less_than_its_ticks_one_by_one():
 def test_ten_thousand_ticks_take_no_more_memory_and_give_finite_numbers():
     state, ticks = start(Policy(), EDGES_MS, 10.0), tuple(history(10_000).ticks())
     early = advance_all(state, ticks[:20])
-    began = time.process_time()
     late = advance_all(state, ticks)
-    assert time.process_time() - began < 30
     assert len(pickle.dumps(late)) <= len(pickle.dumps(early)) + 64
     answer = verdict(late)
     assert answer.decision is Decision.HEALTHY
