@@ -114,10 +114,10 @@ class Matched:
     def dispersion(self) -> Floats:
         """Return per edge [B-1] how much more than independent requests the ticks surely differ, at least 1.
 
-        Surely: less one standard deviation of what they come to when requests are independent.
+        Surely: less half a standard deviation of what they come to when requests are independent.
         """
         ticks = _NO_MORE_THAN_CHANCE + self.compared
-        return np.maximum((_NO_MORE_THAN_CHANCE + self.wander) / ticks * (1 - math.sqrt(2 / ticks)), 1.0)
+        return np.maximum((_NO_MORE_THAN_CHANCE + self.wander) / ticks * (1 - math.sqrt(2 / ticks) / 2), 1.0)
 
     def worth(self) -> tuple[Floats, Floats]:
         """Return [2, B] counts of canary and weighted baseline as if from independent requests, and their sums [2]."""

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from canary_analyzer.analysis import Guardrails, Policy, advance, start, verdict
 from canary_analyzer.analysis.histogram import quantile_curves, quantiles
 
-RUNS, LOOK_EVERY = 8, 6
+RUNS, LOOK_EVERY = 6, 6
 NEVER_ABORTS = Policy(alpha=1e-300, guardrails=Guardrails(success_rate=None))
 
 
