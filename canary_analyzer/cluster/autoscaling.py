@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from canary_analyzer import routing
+from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import AUTOSCALERS, MANAGER, Cluster
 from canary_analyzer.cluster.routes import retried
 from canary_analyzer.rollout import floor
@@ -10,7 +11,7 @@ from canary_analyzer.rollout.view import Autoscaler
 from canary_analyzer.routing import Document
 
 
-def autoscaler(cluster: Cluster, namespace: str, deployment: str) -> Autoscaler | None:
+def autoscaler(cluster: Reads, namespace: str, deployment: str) -> Autoscaler | None:
     """Return what sizes a Deployment; None where nothing does."""
     found = _of(cluster, namespace, deployment)
     if found is None:
@@ -41,6 +42,6 @@ def _edit(cluster: Cluster, namespace: str, deployment: str, change: Callable[[D
     retried(write)
 
 
-def _of(cluster: Cluster, namespace: str, deployment: str) -> Document | None:
+def _of(cluster: Reads, namespace: str, deployment: str) -> Document | None:
     listed = cluster.list(AUTOSCALERS, namespace).items
     return next((each for each in listed if floor.sizes(each, deployment)), None)

@@ -5,7 +5,8 @@ documents stay JSON. Connection, authentication and proxies are the official cli
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +25,7 @@ WATCH_SECONDS = 240
 MANAGER = "canary-analyzer"
 """The name that our writes have in managedFields."""
 WRITES = frozenset({"POST", "PATCH"})
+VERBS: Mapping[str, str] = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -94,12 +96,19 @@ class Listing:
 class Cluster:
     """The Kubernetes API as raw documents. Safe to use from several threads."""
 
-    def __init__(self, api: kubernetes.client.ApiClient) -> None:
+    def __init__(self, api: kubernetes.client.ApiClient, on_request: Callable[[str, int], None] | None = None) -> None:
         self._api = api
+        self._on_request = on_request or (lambda *_: None)
+        self._may_write: Callable[[], None] = lambda: None
 
     @classmethod
-    def connect(cls, kubeconfig: Path | None) -> Self:
+    def connect(cls, kubeconfig: Path | None, on_request: Callable[[str, int], None] | None = None) -> Self:
         """Connect by a kubeconfig file, or from inside a cluster where none is given.
+
+        Args:
+            kubeconfig: the file.
+            on_request: told of every request its verb (get, list, watch, create, patch, delete) and the HTTP status
+                that answered it, 0 where nothing did.
 
         Raises:
             ClusterError: neither can be loaded.
@@ -114,7 +123,16 @@ class Cluster:
             where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster configuration"
             raise ClusterError(f"{where}: {error}; give a kubeconfig file with --kubeconfig") from error
         configuration.connection_pool_maxsize = 32
-        return cls(kubernetes.client.ApiClient(configuration))
+        return cls(kubernetes.client.ApiClient(configuration), on_request)
+
+    def fenced(self, may_write: Callable[[], None]) -> Self:
+        """Return the same cluster for one who may lose the right to write: `may_write` is asked before every write.
+
+        It raises a ClusterError where the right is lost, and the write is not made.
+        """
+        fenced = copy(self)
+        fenced._may_write = may_write
+        return fenced
 
     def get(self, kind: Kind, namespace: str, name: str) -> Document:
         """Return one object.
@@ -132,11 +150,16 @@ class Cluster:
         except NotFound:
             return None
 
-    def list(self, kind: Kind, namespace: str = "", labels: str = "", fields: str = "") -> Listing:
-        """Return the objects of a namespace (of all, without one) that a label and a field selector choose."""
-        selectors = {"labelSelector": labels, "fieldSelector": fields}
+    def list(
+        self, kind: Kind, namespace: str = "", labels: str = "", fields: str = "", limit: int | None = None
+    ) -> Listing:
+        """Return the objects of a namespace (of all, without one) that a label and a field selector choose.
+
+        With a limit, only the first so many: the version is that of the whole collection all the same.
+        """
+        selectors = {"labelSelector": labels, "fieldSelector": fields, "limit": str(limit or "")}
         query = [(name, selector) for name, selector in selectors.items() if selector]
-        found = self._call(_Request(method="GET", path=kind.path(namespace), query=query))
+        found = self._call(_Request(method="GET", path=kind.path(namespace), query=query, verb="list"))
         return Listing(items=found.get("items") or [], version=found["metadata"].get("resourceVersion", ""))
 
     def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> str:
@@ -176,21 +199,25 @@ class Cluster:
                 raise Conflict(str(error), error.status) from error
             raise
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> None:
-        """Delete an object with all that it owns; deleting what is gone already is fine."""
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str = "") -> None:
+        """Delete an object with all that it owns; deleting what is gone already is fine.
+
+        Raises:
+            Conflict: the object that has the name now is not the one with this uid.
+        """
+        condition = {"preconditions": {"uid": uid}} if uid else {}
+        options = {"propagationPolicy": "Background", **condition}
         try:
-            self._call(
-                _Request(method="DELETE", path=kind.path(namespace, name), body={"propagationPolicy": "Background"})
-            )
+            self._call(_Request(method="DELETE", path=kind.path(namespace, name), body=options))
         except NotFound:
             return
 
     def watch(self, kind: Kind, version: str, namespace: str = "") -> Iterator[tuple[str, Document]]:
-        """Yield (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object) until the server ends the watch.
+        """Begin to watch, and yield (`ADDED` | `MODIFIED` | `DELETED` | `BOOKMARK`, object) until the server ends it.
 
         Raises:
             Expired: the resourceVersion is too old.
-            ClusterError: the connection broke.
+            ClusterError: there is no connection, or, while events are awaited, it broke.
         """
         query = [
             ("watch", "true"),
@@ -198,14 +225,8 @@ class Cluster:
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", str(WATCH_SECONDS)),
         ]
-        request = _Request(method="GET", path=kind.path(namespace), query=query)
-        response = self._send(request, (TIMEOUT[0], WATCH_SECONDS + 10.0)).response
-        try:
-            yield from _events(response)
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise ClusterError(f"watching {kind.plural}: {error}") from error
-        finally:
-            response.close()
+        request = _Request(method="GET", path=kind.path(namespace), query=query, verb="watch")
+        return _watched(kind, self._send(request, (TIMEOUT[0], WATCH_SECONDS + 10.0)).response)
 
     def _call(self, request: "_Request") -> Document:
         response = self._send(request, TIMEOUT)
@@ -217,6 +238,8 @@ class Cluster:
         return document
 
     def _send(self, request: "_Request", timeout: tuple[float, float]) -> Any:
+        if request.method != "GET":
+            self._may_write()
         serialized = self._api.param_serialize(
             request.method,
             request.path,
@@ -228,7 +251,9 @@ class Cluster:
         try:
             response = self._api.call_api(*serialized, _request_timeout=timeout)
         except (ApiException, urllib3.exceptions.HTTPError) as error:
+            self._on_request(request.verb or VERBS[request.method], 0)
             raise ClusterError(f"{request.method} {request.path}: {error}") from error
+        self._on_request(request.verb or VERBS[request.method], response.status)
         if response.status >= 300:
             response.read()
             raise _refusal(request, response)
@@ -243,6 +268,17 @@ class _Request:
     body: object = None
     content_type: str = "application/json"
     accept: str = "application/json"
+    verb: str = ""
+    """As in RBAC, where the method does not tell."""
+
+
+def _watched(kind: Kind, response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]]:
+    try:
+        yield from _events(response)
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
+        raise ClusterError(f"watching {kind.plural}: {error}") from error
+    finally:
+        response.close()
 
 
 def _refusal(request: _Request, response: Any) -> ClusterError:

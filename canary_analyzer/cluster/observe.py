@@ -6,6 +6,7 @@ from typing import Any
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.autoscaling import autoscaler
+from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import (
     AUTHORIZATION_POLICIES,
     DEPLOYMENTS,
@@ -25,6 +26,7 @@ from canary_analyzer.cluster.routes import ROUTE_KINDS, live, named, visible
 from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Surroundings
+from canary_analyzer.rollout.rolling import RollingView
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.traces import Traces, target_of, unmarked
 from canary_analyzer.rollout.view import View, Wishes, Workload
@@ -67,25 +69,32 @@ def _all(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
         return ()  # the cluster does not know this kind, so nothing of it can select a pod
 
 
-def observe(cluster: Cluster, run: Run) -> View | None:
-    """Read everything that the next decision about a run depends on; None where stable is gone (or made anew)."""
+def observe(cluster: Reads, run: Run) -> View | None:
+    """Read everything that the next decision about a run depends on; None where stable is gone (or made anew).
+
+    Pods are read only while their Deployment says that some are not Available: the others are in no trouble.
+    """
     owner = cluster.find(DEPLOYMENTS, run.namespace, run.deployment)
     if owner is None or owner["metadata"]["uid"] != run.uid:
         return None
     stable = owner if run.stable == run.deployment else cluster.find(DEPLOYMENTS, run.namespace, run.stable)
     if stable is None:
         return None
-    pods = canary_pods(cluster, run)
+    canary = _sibling(cluster, run, run.canary)
+    fresh = _sibling(cluster, run, run.fresh.name) if run.fresh is not None else None
+    rolling = rolling_view(cluster, stable, run) if run.rolling is not None else None
+    serving = _all_serve(canary, fresh if run.fresh is not None else canary, rolling)
+    pods = canary_pods(cluster, run) if not serving else []
     services = [cluster.find(SERVICES, run.namespace, name) is not None for name in Traces.of(run).services]
     routes = live(cluster, run)
     return View(
         stable=workload(stable),
         wishes=wishes(owner, run),
-        canary=_sibling(cluster, run, run.canary),
-        fresh=_sibling(cluster, run, run.fresh.name) if run.fresh is not None else None,
+        canary=canary,
+        fresh=fresh,
         canary_pods=len(pods),
         canary_trouble=trouble(pods),
-        canary_unready=unready(pods),
+        canary_unready=unready(pods) if not serving else "",
         canary_services=bool(services) and all(services),
         services_left=any(services),
         autoscaler=autoscaler(cluster, run.namespace, run.stable),
@@ -93,16 +102,23 @@ def observe(cluster: Cluster, run: Run) -> View | None:
         reached=run.traffic if reached(routes, run) else None,
         routed=any(_weight(route, run) is not None for route in routes),
         marked=any(unmarked(route, Traces.of(run)) != route for route in routes),
-        rolling=rolling_view(cluster, stable, run) if run.rolling is not None else None,
+        rolling=rolling,
     )
 
 
-def _sibling(cluster: Cluster, run: Run, name: str) -> Workload | None:
+def _all_serve(canary: Workload | None, fresh: Workload | None, rolling: RollingView | None) -> bool:
+    """Whether every pod beside stable's old ones is Available (Ready, for those of a rolling update)."""
+    if rolling is not None:
+        return 0 < rolling.new.total == rolling.new.ready
+    return canary is not None and canary.settled and fresh is not None and fresh.settled
+
+
+def _sibling(cluster: Reads, run: Run, name: str) -> Workload | None:
     found = cluster.find(DEPLOYMENTS, run.namespace, name) if name else None
     return workload(found) if found is not None else None
 
 
-def canary_pods(cluster: Cluster, run: Run) -> list[Document]:
+def canary_pods(cluster: Reads, run: Run) -> list[Document]:
     """Read the pods that are, or are to be, another version than stable's; those of a fresh baseline as well."""
     key, value = run.label
     values = {value} | ({run.fresh.label} if run.fresh is not None else set())

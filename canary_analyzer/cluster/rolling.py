@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 from canary_analyzer import routing
+from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import DEPLOYMENTS, REPLICASETS, Cluster
 from canary_analyzer.cluster.routes import retried
 from canary_analyzer.rollout.actions import RollStable
@@ -14,7 +15,7 @@ from canary_analyzer.rollout.sibling import template_hash
 from canary_analyzer.routing import Document
 
 
-def rolling_view(cluster: Cluster, stable: Document, run: Run) -> RollingView:
+def rolling_view(cluster: Reads, stable: Document, run: Run) -> RollingView:
     """Read the ReplicaSets of the Deployment `stable` and tell those of the run's old and of its present template."""
     listed = cluster.list(REPLICASETS, run.namespace).items
     own = [each for each in listed if _owner(each) == run.uid]

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 
 from canary_analyzer import routing
+from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import (
     HTTP_ROUTES,
     VIRTUAL_SERVICES,
@@ -44,12 +45,12 @@ def named(documents: Sequence[Document], kind: str) -> list[Document]:
     return [document | {"kind": kind} for document in documents]
 
 
-def find(cluster: Cluster, route: RouteRef) -> Document | None:
+def find(cluster: Reads, route: RouteRef) -> Document | None:
     """Read one route document; None where it was deleted."""
     return cluster.find(ROUTE_KINDS[route.kind], route.namespace, route.name)
 
 
-def live(cluster: Cluster, run: Run) -> list[Document]:
+def live(cluster: Reads, run: Run) -> list[Document]:
     """Read the run's routes; one that was deleted is left out."""
     found = (find(cluster, route) for route in run.routes)
     return [document for document in found if document is not None]

@@ -68,7 +68,7 @@ class View:
     wishes: Wishes
     canary: Workload | None = None
     canary_pods: int = 0
-    """Pods of the canary that exist, terminating ones included."""
+    """Pods of the canary that exist, terminating ones included; not counted (0) while all of them are Available."""
     canary_trouble: str = ""
     """Why canary pods cannot serve (CrashLoopBackOff, ImagePullBackOff), with container and counts; else empty."""
     canary_unready: str = ""
