@@ -66,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.faults.crash or settings.faults.crash_unless_pod not in settings.pod:
         print(f"version {settings.version}: told by a FAULT_CRASH variable to exit at start", file=sys.stderr)
         raise SystemExit(CRASH_EXIT_CODE)
+    print(f"version {settings.version} starts", file=sys.stderr)
     app = Flask("flask_app")
     metrics = Metrics(settings.version)
     _add_work(app, settings, metrics)
@@ -90,6 +91,8 @@ def _add_work(app: Flask, settings: Settings, metrics: Metrics) -> None:
         seconds = drawn.seconds + min(LONGEST_SECONDS, request.args.get("seconds", 0.0, type=at_least_zero))
         time.sleep(seconds)
         metrics.observe(request.path, drawn.status, seconds)
+        if drawn.status >= 500:
+            app.logger.error("%s %s: %d, as FAULT_ERROR_RATE asks for", request.method, request.path, drawn.status)
         return {"version": settings.version, "pod": settings.pod}, drawn.status
 
     app.add_url_rule("/", "root", work)

@@ -107,6 +107,8 @@ def _subresource(resource: Resource, name: str, version: str) -> Document:
             "kind": "TokenRequest",
             "verbs": ["create"],
         }
+    if name == "log":
+        return {**row, "kind": resource.kind, "verbs": ["get"]}
     if name in ("binding", "eviction"):
         return {**row, "kind": name.capitalize(), "version": version, "verbs": ["create"]}
     return {**row, "kind": resource.kind, "verbs": ["get", "patch", "update"]}

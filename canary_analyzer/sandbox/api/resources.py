@@ -39,7 +39,7 @@ class Resource:
     def subresources(self) -> frozenset[str]:
         """Names that may follow an object's name in a path."""
         extra = {
-            "pods": {"binding", "eviction"},
+            "pods": {"binding", "eviction", "log"},
             "namespaces": {"finalize"},
             "serviceaccounts": {"token"},
         }.get(self.plural, set())

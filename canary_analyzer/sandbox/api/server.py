@@ -14,6 +14,7 @@ from aiohttp import web
 from canary_analyzer.sandbox.api import (
     discovery,
     kubeconfig,
+    logs,
     namespaces,
     openapi,
     paths,
@@ -194,11 +195,18 @@ class ApiServer:
                     table.table(target.resource, items, reads.list_metadata(page), query.get("includeObject", ""))
                 )
             return _json(reads.list_document(target, page))
+        if target.subresource == "log":
+            return await self._log(request, target)
         document = reads.present(target, self.cluster.live(target))
         if as_table and not target.subresource:
             metadata = {"resourceVersion": document["metadata"]["resourceVersion"]}
             return _json(table.table(target.resource, [document], metadata, query.get("includeObject", "")))
         return _json(self._shown(target, document))
+
+    async def _log(self, request: web.Request, target: Target) -> web.StreamResponse:
+        pod = self.cluster.live(target)
+        node = self.cluster.store.get(("", "nodes"), ("", pod["spec"].get("nodeName", "")))
+        return await logs.relay(request, logs.source(pod, node, request.query.get("container", "")))
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         streaming = asyncio.create_task(self._stream(request, target))

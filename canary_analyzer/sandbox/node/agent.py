@@ -8,6 +8,7 @@ import aiohttp
 
 from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient, Mirror
 from canary_analyzer.sandbox.images import Images
+from canary_analyzer.sandbox.node import logs
 from canary_analyzer.sandbox.node.addresses import Addresses
 from canary_analyzer.sandbox.node.container import Place
 from canary_analyzer.sandbox.node.launch import first_port
@@ -26,12 +27,13 @@ async def run(client: KubeClient, images: Images) -> None:
     mirror = Mirror(client, PODS)
     async with Reaper() as reaper, asyncio.TaskGroup() as group:
         group.create_task(mirror.run())
-        group.create_task(keep_registered(client, NODE_NAME))
         await mirror.synced()
         agent = Agent(client, images, reaper)
-        while True:
-            agent.look(list(mirror.objects.values()), group)
-            await mirror.changed()
+        async with logs.serving(reaper.directory, agent.uid_of) as port:
+            group.create_task(keep_registered(client, NODE_NAME, port))
+            while True:
+                agent.look(list(mirror.objects.values()), group)
+                await mirror.changed()
 
 
 class Agent:
@@ -55,6 +57,10 @@ class Agent:
             self._pods[uid].observe(document)
         for uid in self._pods.keys() - mine.keys():
             self._pods.pop(uid).vanish()
+
+    def uid_of(self, namespace: str, name: str) -> str | None:
+        """The uid of the pod that runs here under that name, if one does."""
+        return next((uid for uid, pod in self._pods.items() if pod.name == (namespace, name)), None)
 
     def _place(self, document: Document) -> Place:
         ports = {first_port(container) for container in document["spec"]["containers"]}

@@ -14,6 +14,7 @@ import aiohttp
 from canary_analyzer.sandbox.images import Images
 from canary_analyzer.sandbox.node import probes
 from canary_analyzer.sandbox.node.launch import ConfigurationError, Launch, launch
+from canary_analyzer.sandbox.node.logs import log_file
 from canary_analyzer.sandbox.node.process import Process, tail
 from canary_analyzer.sandbox.node.records import Record, Running, Terminated, Waiting, Why
 
@@ -36,6 +37,14 @@ class Place:
     mark: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reports:
+    """Whom a container tells: that its record has changed, and what is worth a warning (reason and message)."""
+
+    changed: Callable[[], None]
+    warn: Callable[[str, str], None]
+
+
 def back_off_seconds(failures: int) -> float:
     """How long to wait after so many failures in a row: one second, doubling up to ten."""
     return float(min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2 ** (failures - 1)))
@@ -47,12 +56,12 @@ def restarts(policy: str, exit_code: int) -> bool:
 
 
 class Container:
-    """Runs until its policy or `stop` ends it; `record` is its state, `report` is called after every change."""
+    """Runs until its policy or `stop` ends it; `record` is its state."""
 
-    def __init__(self, pod: Document, spec: Document, place: Place, report: Callable[[], None]) -> None:
+    def __init__(self, pod: Document, spec: Document, place: Place, reports: Reports) -> None:
         self.record = Record(name=spec["name"], image=spec["image"])
-        self._pod, self._spec, self._place, self._report = pod, spec, place, report
-        self._log = place.directory / f"{pod['metadata']['uid']}_{spec['name']}.log"
+        self._pod, self._spec, self._place, self._reports = pod, spec, place, reports
+        self._log = log_file(place.directory, pod["metadata"]["uid"], spec["name"])
         self._process: Process | None = None
         self._environment: dict[str, str] = {}
         self._stopping = asyncio.Event()
@@ -63,6 +72,7 @@ class Container:
             prepared = await self._prepare()
         except ConfigurationError as error:
             self._change(state=Waiting(reason=Why.CONFIGURATION, message=str(error)))
+            self._reports.warn("Failed", f"Error: {error}")
             return
         if prepared is None:
             return
@@ -110,6 +120,7 @@ class Container:
         known = ", ".join(sorted(self._place.images))
         message = f'image "{self.record.image}" is not among the sandbox\'s images: {known}'
         self._change(state=Waiting(reason=Why.PULL, message=message))
+        self._reports.warn("Failed", message)
         await asyncio.sleep(PULL_BACK_OFF_AFTER_SECONDS)
         self._change(state=Waiting(reason=Why.PULL_BACK_OFF, message=f"Back-off pulling image: {message}"))
 
@@ -135,6 +146,7 @@ class Container:
         name, pod = self.record.name, self._pod["metadata"]
         message = f"back-off {seconds:g}s restarting failed container={name} pod={pod['name']}_{pod['namespace']}"
         self._change(state=Waiting(reason=Why.CRASH_LOOP, message=message), last=ended)
+        self._reports.warn("BackOff", f"Back-off restarting failed container {name} in pod {pod['name']}")
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -159,11 +171,14 @@ class Container:
             return
         async for passed in probes.outcomes(probe, self._check):
             self._change(ready=passed)
+            if not passed:
+                self._reports.warn("Unhealthy", f"Readiness probe of container {self.record.name} failed")
 
     async def _watch_liveness(self) -> None:
         if probe := self._probe("livenessProbe"):
             async for alive in probes.outcomes(probe, self._check):
                 if not alive and not self._stopping.is_set():
+                    self._reports.warn("Unhealthy", f"Liveness probe of container {self.record.name} failed")
                     await self._fail()
 
     async def _fail(self) -> None:
@@ -201,7 +216,7 @@ class Container:
         changed = replace(self.record, **fields)
         if changed != self.record:
             self.record = changed
-            self._report()
+            self._reports.changed()
 
 
 def _terminated(code: int, started: str, message: str) -> Terminated:

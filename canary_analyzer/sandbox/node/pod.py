@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 
 from canary_analyzer.sandbox.client import PODS, ApiError, KubeClient
-from canary_analyzer.sandbox.node.container import Container, Place
+from canary_analyzer.sandbox.node.container import Container, Place, Reports
 from canary_analyzer.sandbox.node.records import pod_status
+from canary_analyzer.sandbox.node.warnings import Warnings
 from canary_analyzer.sandbox.podnetwork import published
 
 Document = dict[str, Any]
@@ -30,9 +31,16 @@ class Pod:
         self._dirty = asyncio.Event()
         self._deleted = asyncio.Event()
         self._vanished = asyncio.Event()
+        self._warnings = Warnings(client, document)
         self._containers = [
-            Container(document, spec, place, self._dirty.set) for spec in document["spec"]["containers"]
+            Container(document, spec, place, Reports(changed=self._dirty.set, warn=self._warnings.warn))
+            for spec in document["spec"]["containers"]
         ]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Its namespace and name."""
+        return self._document["metadata"]["namespace"], self._document["metadata"]["name"]
 
     def observe(self, document: Document) -> None:
         """The API has another version."""
@@ -56,14 +64,14 @@ class Pod:
             await self._remove()
 
     async def _live(self) -> None:
-        publisher = asyncio.create_task(self._publish_changes())
+        publishers = [asyncio.create_task(each) for each in (self._publish_changes(), self._warnings.run())]
         containers = [asyncio.create_task(container.run()) for container in self._containers]
         self._dirty.set()
         try:
             await self._deleted.wait()
             await self._terminate(containers)
         finally:
-            for task in (publisher, *containers):
+            for task in (*publishers, *containers):
                 task.cancel()
 
     async def _terminate(self, containers: list[asyncio.Task[None]]) -> None:

@@ -6,6 +6,8 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from canary_analyzer.sandbox.node.logs import previous
+
 TAIL_BYTES = 2048
 
 
@@ -18,11 +20,13 @@ class Process:
 
     @classmethod
     async def start(cls, command: tuple[str, ...], environment: Mapping[str, str], log: Path) -> "Process":
-        """Start; the log begins anew.
+        """Start; the log begins anew, the one before is kept.
 
         Raises:
             OSError: there is no such program, or it may not be executed.
         """
+        if log.exists():
+            log.replace(previous(log))
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *command,

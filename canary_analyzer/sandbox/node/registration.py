@@ -23,13 +23,13 @@ MOST_PODS = 250
 _FAILURES = (ApiError, aiohttp.ClientError, TimeoutError)
 
 
-async def keep_registered(client: KubeClient, name: str) -> None:
-    """Register the node and renew its heartbeat until cancelled; then take it away."""
+async def keep_registered(client: KubeClient, name: str, port: int) -> None:
+    """Register the node, whose logs are served at the port, and renew its heartbeat until cancelled; then delete it."""
     ready_since = _now()
     try:
         while True:
             try:
-                await _beat(client, name, ready_since)
+                await _beat(client, name, _status(ready_since, port))
             except _FAILURES as error:
                 log.warning("heartbeat of node %s: %s", name, error)
             await asyncio.sleep(HEARTBEAT_SECONDS)
@@ -38,20 +38,20 @@ async def keep_registered(client: KubeClient, name: str) -> None:
             await client.delete(NODES, "", name)
 
 
-async def _beat(client: KubeClient, name: str, ready_since: str) -> None:
+async def _beat(client: KubeClient, name: str, status: Document) -> None:
     try:
         await client.create(NODES, _node(name))
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
-    await client.patch_status(NODES, "", name, {"status": _status(ready_since)})
+    await client.patch_status(NODES, "", name, {"status": status})
 
 
 def _node(name: str) -> Document:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}}
 
 
-def _status(ready_since: str) -> Document:
+def _status(ready_since: str, port: int) -> Document:
     room = {"cpu": str(os.cpu_count()), "pods": str(MOST_PODS)}
     condition = {
         "type": "Ready",
@@ -66,6 +66,7 @@ def _status(ready_since: str) -> Document:
         "capacity": room,
         "allocatable": room,
         "conditions": [condition],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
     }
 
 

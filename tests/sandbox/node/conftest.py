@@ -111,16 +111,21 @@ class Box:
 
 
 @pytest.fixture
-async def box(tmp_path):
+async def api_url(tmp_path):
     async with api.ApiServer() as server:
         server.write_kubeconfig(tmp_path / "kubeconfig")
-        async with KubeClient.from_kubeconfig(tmp_path / "kubeconfig") as client:
-            cluster = Box(client)
-            parts = [workloads.run(client), node.run(client, images.load())]
-            tasks = [asyncio.create_task(part) for part in (*parts, *(each.run() for each in cluster.mirrors.values()))]
-            try:
-                yield cluster
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        yield server.url
+
+
+@pytest.fixture
+async def box(api_url, tmp_path):
+    async with KubeClient.from_kubeconfig(tmp_path / "kubeconfig") as client:
+        cluster = Box(client)
+        parts = [workloads.run(client), node.run(client, images.load())]
+        tasks = [asyncio.create_task(part) for part in (*parts, *(each.run() for each in cluster.mirrors.values()))]
+        try:
+            yield cluster
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
