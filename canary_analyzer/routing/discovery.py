@@ -6,7 +6,16 @@ from typing import Any
 
 from canary_analyzer.routing.destination_rules import rules_for, subsets_of
 from canary_analyzer.routing.dialect import Address, Api
-from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, metadata_of, namespace_of, title
+from canary_analyzer.routing.documents import (
+    Document,
+    Problem,
+    Target,
+    Unroutable,
+    mapping,
+    metadata_of,
+    namespace_of,
+    title,
+)
 from canary_analyzer.routing.hosts import ServiceName
 from canary_analyzer.routing.http_route import HTTP_ROUTE
 from canary_analyzer.routing.routes import entries, items_of
@@ -98,12 +107,12 @@ class _Reached:
     def labels(self, address: Address) -> Mapping[str, str] | None:
         """Labels that a pod needs to be reached; None: it is not known."""
         services = (s for s in self.around.services if _service_name(s, self.around) == address.service)
-        selector = next((_spec(service).get("selector") for service in services), None)
+        selector = next((mapping(_spec(service).get("selector")) for service in services), None)
         if not selector or address.subset is None:
             return selector or None
         target = Target(namespace=self.around.namespace, stable="", canary="")
         subset = subsets_of(rules_for(self.around.destination_rules, address.service, target)).get(address.subset)
-        return None if subset is None else {**selector, **(subset.get("labels") or {})}
+        return None if subset is None else {**selector, **mapping(subset.get("labels"))}
 
 
 def _halves(
@@ -147,7 +156,7 @@ def _nowhere(stable: Pods, canary: Pods, reached: _Reached, around: Around) -> I
         selecting = [
             s
             for s in around.services
-            if (selector := _spec(s).get("selector")) and selector.items() <= pods.labels.items()
+            if (selector := mapping(_spec(s).get("selector"))) and selector.items() <= pods.labels.items()
         ]
         undefined = [a for _, _, a in _addresses(around) if a.subset and reached.labels(a) is None]
         reason, remedy = "no route has a destination that reaches it", "Route to it beside the other by weight"
@@ -181,8 +190,7 @@ def _service_name(service: Document, around: Around) -> ServiceName:
 
 
 def _spec(document: Document) -> dict[str, Any]:
-    spec = document.get("spec")
-    return spec if isinstance(spec, dict) else {}
+    return mapping(document.get("spec"))
 
 
 def _order(subset: str | None) -> str:

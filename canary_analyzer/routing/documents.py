@@ -50,10 +50,19 @@ class Unroutable(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def mapping(value: object) -> Document:
+    """`value` where it is an object, else an empty one: files hold anything."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> list[Document]:
+    """The objects in a list; none where it is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def metadata_of(document: Document) -> Document:
     """Metadata of a document; empty where it has none or something else in its place."""
-    metadata = document.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+    return mapping(document.get("metadata"))
 
 
 def namespace_of(document: Document, otherwise: str) -> str:

@@ -2,10 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, namespace_of, title
+from canary_analyzer.routing.documents import (
+    Document,
+    Problem,
+    Target,
+    Unroutable,
+    mapping,
+    namespace_of,
+    objects,
+    title,
+)
 from canary_analyzer.routing.http_route import HTTP_ROUTE, LARGEST_LIST, LARGEST_WEIGHT
 from canary_analyzer.routing.obstacles import obstacles, others_of_stable, too_little, unreached
-from canary_analyzer.routing.routes import Reading, entries
+from canary_analyzer.routing.routes import Reading, entries, items_of
 from canary_analyzer.routing.step_obstacles import step_obstacles
 from canary_analyzer.routing.steps import with_traffic
 from canary_analyzer.routing.traffic import Traffic
@@ -82,11 +91,12 @@ def _ungranted(document: Document, documents: Sequence[Document], target: Target
 
 
 def _grants(grant: Document, namespace: str, name: str, target: Target) -> bool:
-    spec = grant.get("spec") or {}
+    spec = mapping(grant.get("spec"))
     asked = any(
-        each.get("kind") == "HTTPRoute" and each.get("namespace") == namespace for each in spec.get("from") or []
+        each.get("kind") == "HTTPRoute" and each.get("namespace") == namespace for each in objects(spec.get("from"))
     )
-    given = any(each.get("kind") == "Service" and each.get("name") in (None, "", name) for each in spec.get("to") or [])
+    services = (each for each in objects(spec.get("to")) if each.get("kind") == "Service")
+    given = any(each.get("name") in (None, "", name) for each in services)
     return asked and given and namespace_of(grant, target.namespace) == target.namespace
 
 
@@ -95,7 +105,7 @@ def _outgrown(document: Document, target: Target, wanted: Sequence[Traffic]) -> 
     name = title(document, target.namespace)
     shaped = [entries(with_traffic(document, target, HTTP_ROUTE, each), "rules") for each in (Traffic(), *wanted)]
     rules = max(len(listed) for listed in shaped)
-    backends = max(len(rule.get("backendRefs") or []) for listed in shaped for rule in listed)
+    backends = max(len(items_of(rule, HTTP_ROUTE)) for listed in shaped for rule in listed)
     for path, what, count in (("spec.rules", "rules", rules), ("spec.rules", "backends in a rule", backends)):
         if count > LARGEST_LIST:
             yield Problem(
@@ -112,10 +122,7 @@ def _overtaken(document: Document, target: Target, wanted: Sequence[Traffic]) ->
         return
     ours = {entry.index for entry in Reading.of(document, target, HTTP_ROUTE).governed(document)}
     for index, rule in enumerate(entries(document, "rules")):
-        matches = rule.get("matches")
-        conditional = (
-            [m for m in matches if m.get("headers") or m.get("queryParams")] if isinstance(matches, list) else []
-        )
+        conditional = [m for m in objects(rule.get("matches")) if m.get("headers") or m.get("queryParams")]
         if index not in ours and conditional:
             yield Problem(
                 object=title(document, target.namespace),

@@ -78,20 +78,20 @@ class HttpRouteApi:
 
     def with_cookie(self, item: Document, set_cookie: str | None) -> Document | None:
         """By a filter of the backend's own; None where it modifies response headers already, which is allowed once."""
-        filters = item.get("filters")
+        filters = _filters(item)
         if set_cookie is None:
-            return _with_filters(item, [each for each in filters or [] if not _sets_our_cookie(each)])
-        if not _may_add(item) or any(each.get("type") == _MODIFIER for each in filters or []):
+            return _with_filters(item, [each for each in filters if not _sets_our_cookie(each)])
+        if not _may_add(item) or any(each.get("type") == _MODIFIER for each in filters):
             return None
         added = {"type": _MODIFIER, "responseHeaderModifier": {"add": [{"name": "Set-Cookie", "value": set_cookie}]}}
-        return deepcopy(item) | {"filters": [*deepcopy(filters or []), added]}
+        return deepcopy(item) | {"filters": [*deepcopy(filters), added]}
 
     def mirrored(self, entry: Document, item: Document, percent: int) -> Document | None:
         """By one more filter: an entry may have several mirrors. `percent` needs version 1.3 of the API."""
         backend: Document = {
             key: deepcopy(item[key]) for key in ("group", "kind", "name", "namespace", "port") if key in item
         }
-        kept = [each for each in entry.get("filters") or [] if not _mirrors_to(each, backend)]
+        kept = [each for each in _filters(entry) if not _mirrors_to(each, backend)]
         bare = _with_filters(entry, kept)
         if percent == 0:
             return bare
@@ -128,8 +128,13 @@ def _may_add(holder: Document) -> bool:
     )
 
 
+def _filters(holder: Document) -> list[Document]:
+    filters = holder.get("filters")
+    return filters if isinstance(filters, list) else []
+
+
 def _with_filters(holder: Document, filters: list[Document]) -> Document:
-    if filters == (holder.get("filters") or []):
+    if filters == _filters(holder):
         return deepcopy(holder)
     kept = {key: deepcopy(value) for key, value in holder.items() if key != "filters" or filters}
     return kept | ({"filters": filters} if filters else {})

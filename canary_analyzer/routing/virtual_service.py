@@ -28,8 +28,8 @@ class VirtualServiceApi:
         destination = item.get("destination")
         if not isinstance(destination, dict):
             return None
-        service = service_of(destination.get("host"), namespace)
-        return None if service is None else Address(service, destination.get("subset") or None)
+        service, subset = service_of(destination.get("host"), namespace), destination.get("subset") or None
+        return Address(service, subset) if service is not None and isinstance(subset, str | None) else None
 
     def readdressed(self, item: Document, address: Address) -> Document:
         """Short stays short, fully qualified stays so."""
