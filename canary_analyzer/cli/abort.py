@@ -1,34 +1,51 @@
-"""`canary-analyzer abort --all`: end every run and leave nothing of it, whether or not a service is there."""
+"""`abort DEPLOYMENT` asks the service; `abort --all` ends every run and leaves nothing of it, service or not."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from canary_analyzer.cli.completing import deployments
+from canary_analyzer.cli.verb import Code, Json, Trouble, on_cluster
 
+if TYPE_CHECKING:
+    from canary_analyzer.cli.access import Access
+
+
+@on_cluster
 def abort(
-    everything: Annotated[bool, typer.Option("--all", help="Every run of every namespace that is watched.")] = False,
-    kubeconfig: Annotated[
-        Path | None, typer.Option(help="Kubeconfig file; without it, the configuration of the pod we run in.")
+    access: Access,
+    deployment: Annotated[
+        str | None, typer.Argument(metavar="DEPLOYMENT", help="Whose run.", autocompletion=deployments)
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="The service's config file: namespaces and Prometheus.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every run of every namespace that is watched.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="With --all: the service's config file, for namespaces and Prometheus.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Abort runs and clean up after them without a running service: traffic goes back before any pod goes.
+    """Abort a run: traffic goes back first, then the canary goes.
 
-    To abort one run while the service is there, set the annotation canary-analyzer.io/abort on its Deployment.
+    With --all no running service is needed: every run is taken to its end here. Exit code then: 1 where some have not
+    ended in time.
     """
-    from canary_analyzer.cluster.client import ClusterError
-    from canary_analyzer.service.abort import abort_all
-    from canary_analyzer.service.settings import Misconfigured, load
+    from canary_analyzer.cli.asking import abort_one
 
-    if not everything:
-        typer.echo("canary-analyzer abort: say --all to abort every run", err=True)
-        raise typer.Exit(2)
-    try:
-        left = abort_all(load(config), kubeconfig, typer.echo)
-    except (Misconfigured, ClusterError) as error:
-        typer.echo(f"canary-analyzer abort: {error}", err=True)
-        raise typer.Exit(2) from error
+    if everything is (deployment is not None):
+        raise Trouble("name one DEPLOYMENT, or say --all to abort every run")
+    if deployment is not None:
+        abort_one(access, deployment, as_json=as_json)
+    else:
+        _abort_all(access, config)
+
+
+def _abort_all(access: Access, config: Path | None) -> None:
+    from canary_analyzer.service.abort import abort_all
+    from canary_analyzer.service.settings import load
+
+    left = abort_all(load(config), access.cluster, typer.echo)
     if left:
-        typer.echo(f"canary-analyzer abort: not ended yet: {', '.join(left)}; run it again", err=True)
-        raise typer.Exit(1)
+        typer.echo(f"not ended yet: {', '.join(left)}; run it again", err=True)
+        raise typer.Exit(Code.BAD)

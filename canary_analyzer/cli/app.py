@@ -6,19 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from canary_analyzer import __version__
-from canary_analyzer.cli import backtest, routes, sandbox
-from canary_analyzer.cli.abort import abort
+from canary_analyzer.cli import backtest, routes, sandbox, verbs
 from canary_analyzer.cli.calibrate import calibrate
 
 app = typer.Typer(
     help="Canary analysis for Istio: shift traffic step by step, judge, promote or abort.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(routes.app, name="routes")
-app.command()(abort)
+verbs.add(app)
 app.command()(calibrate)
 app.command(help=backtest.HELP)(backtest.backtest)
 

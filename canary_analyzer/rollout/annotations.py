@@ -95,6 +95,19 @@ def parse_brought(annotations: Mapping[str, str], profiles: Mapping[str, Rollout
     return policy
 
 
+def policy_of(annotations: Mapping[str, str], profiles: Mapping[str, RolloutPolicy]) -> RolloutPolicy:
+    """Return the policy that the annotations `profile` and `config` make.
+
+    Raises:
+        Misannotated: with all mistakes at once.
+    """
+    found: list[str] = []
+    policy = _policy(annotations, profiles, found)
+    if policy is None:
+        raise Misannotated(found)
+    return policy
+
+
 def asks(deployment: Mapping[str, Any]) -> bool:
     """Whether a Deployment carries a trigger."""
     found = of(deployment)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, Conflict, NotFound
@@ -21,7 +20,7 @@ PATIENCE_SECONDS = 900.0
 """For all runs together; as long as a promoted stable may take to roll out."""
 
 
-def abort_all(settings: ServiceSettings, kubeconfig: Path | None, tell: Callable[[str], None]) -> list[str]:
+def abort_all(settings: ServiceSettings, cluster: Cluster, tell: Callable[[str], None]) -> list[str]:
     """Abort every active run and take its traces away; return the names of those that have not ended in time.
 
     A run whose stable already has the new version is brought to its end instead. A service that is running meanwhile
@@ -30,7 +29,6 @@ def abort_all(settings: ServiceSettings, kubeconfig: Path | None, tell: Callable
     Raises:
         ClusterError: the API server refused or did not answer.
     """
-    cluster = Cluster.connect(kubeconfig)
     reader = samples.reader(settings.prometheus)
     ports = Ports(cluster=cluster, reader=reader, clock=time.time, webhooks=Webhooks(settings=settings.webhooks))
     namespaces = settings.namespaces or ("",)

@@ -50,10 +50,10 @@ def nothing_is_left(cluster, app, before):
         assert cluster.find(kind, "default", "app-canary") is None
 
 
-def test_every_run_is_ended_and_leaves_nothing(cluster, app, routed, tmp_path, monkeypatch):
+def test_every_run_is_ended_and_leaves_nothing(cluster, app, routed, monkeypatch):
     monkeypatch.setattr(abort, "POLL_SECONDS", 0.02)
     told = []
-    assert abort.abort_all(SETTINGS, tmp_path / "kubeconfig", told.append) == []
+    assert abort.abort_all(SETTINGS, cluster, told.append) == []
     nothing_is_left(cluster, app, routed)
     assert told == ["default/app-1: Aborted; a user asked for it with the annotation abort"]
     found = annotations.of(app.deployment())
@@ -61,11 +61,11 @@ def test_every_run_is_ended_and_leaves_nothing(cluster, app, routed, tmp_path, m
     assert records.active(cluster, "") == ()
 
 
-def test_a_run_whose_deployment_and_record_are_gone_is_ended_too(cluster, app, routed, tmp_path, monkeypatch):
+def test_a_run_whose_deployment_and_record_are_gone_is_ended_too(cluster, app, routed, monkeypatch):
     monkeypatch.setattr(sweep, "SETTLE_SECONDS", 0.0)
     cluster.delete(DEPLOYMENTS, "default", "app")
     cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
     told = []
-    assert abort.abort_all(SETTINGS, tmp_path / "kubeconfig", told.append) == []
+    assert abort.abort_all(SETTINGS, cluster, told.append) == []
     nothing_is_left(cluster, app, routed)
     assert told == ["default/app-1: it had no record; its routes are as they were"]
