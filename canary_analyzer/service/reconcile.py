@@ -1,7 +1,8 @@
 """One pass over one run: plan, observe, samples, judge, decide, record, act, tell.
 
-Every pass starts from what the cluster and Prometheus say now. The decision is recorded before it is acted upon, so
-that a process killed in between finds in the record what it was about to do, and in the cluster how far it came.
+Every pass starts from what the cluster and Prometheus say now. A look at the cluster's cache suffices where nothing is
+to be done; any other decision is made anew from the cluster itself. It is recorded before it is acted upon, so that a
+process killed in between finds in the record what it was about to do, and in the cluster how far it came.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import structlog
 
 from canary_analyzer.cluster import findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
+from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import observe
@@ -18,13 +20,13 @@ from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.stable import set_status
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout.actions import Action, CallWebhooks
-from canary_analyzer.rollout.decide import decide
+from canary_analyzer.rollout.decide import Decision, decide
 from canary_analyzer.rollout.evidence import Progress, evidence
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.run import Moment, Run
 from canary_analyzer.rollout.story import continued
-from canary_analyzer.rollout.view import View
+from canary_analyzer.rollout.view import Evidence, View
 from canary_analyzer.service.samples import pair, read
 from canary_analyzer.service.webhooks import Webhooks
 
@@ -32,8 +34,8 @@ log = structlog.get_logger()
 
 TROUBLED = frozenset({Phase.HOLDING, Phase.ABORTING, Phase.ABORTED})
 
-STORY_TICKS = 12
-"""Ticks after which a run that does not change is saved all the same, for its story: 0.08 writes per tick."""
+STORY_TICKS = 30
+"""Ticks after which a run that does not change is saved all the same, for its story: 0.03 writes per tick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class Ports:
     reader: SampleReader
     clock: Callable[[], float]
     """Seconds since the epoch."""
+    cache: Reads | None = None
+    """Where the first look goes; the cluster, where there is none."""
     webhooks: Webhooks = field(default_factory=Webhooks)
     read_logs: bool = True
     """Whether the last log lines of a canary that is sent back are kept in its record."""
@@ -77,25 +81,51 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
         Conflict: somebody else wrote the record in between; load it again and try anew.
         ClusterError: the API server did not answer; the next pass tries again.
     """
-    plan = active.run
-    view = observe(ports.cluster, plan)
-    if view is None:
+    return conclude(ports, sampled(ports, active))
+
+
+def sampled(ports: Ports, active: Active) -> Active:
+    """Return the run with its samples up to now; whatever fails later, they need not be read again."""
+    return replace(active, progress=read(ports.reader, active.run, active.progress, ports.clock()))
+
+
+def conclude(ports: Ports, active: Active) -> Active | None:
+    """Do what the samples and the cluster ask for; as `reconcile`."""
+    plan, judged = active.run, evidence(active.progress, active.run)
+    situation, decision = _decided(ports, ports.cache or ports.cluster, active, judged)
+    if ports.cache is not None and _writes(plan, decision):
+        situation, decision = _decided(ports, ports.cluster, active, judged)
+    if situation is None or decision is None:
         abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes))
         ports.reader.forget(pair(plan))
         return None
-    now = ports.clock()
-    view = replace(view, write_trouble=active.write_trouble, answers=ports.webhooks.answers(plan))
-    samples = read(ports.reader, plan, active.progress, now)
-    judged = evidence(samples, plan)
-    decision = decide(Situation(run=plan, view=view, evidence=judged, now=now))
-    story = continued(active.record.story, plan, samples, judged.verdict)
-    active = replace(active, record=replace(active.record, run=decision.run, story=story), view=view, progress=samples)
+    story = continued(active.record.story, plan, active.progress, judged.verdict)
+    active = replace(active, record=replace(active.record, run=decision.run, story=story), view=situation.view)
     if decision.run != plan or story.ticks - active.saved_ticks >= STORY_TICKS:
         active = _saved(ports.cluster, active)
     if pair(decision.run) != pair(plan):
         ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
     trouble = _act(ports, decision.action, active.record)
     return tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+
+
+def _decided(
+    ports: Ports, look: Reads, active: Active, judged: Evidence
+) -> tuple[Situation, Decision] | tuple[None, None]:
+    """Look at the cluster and decide; None where the run's Deployment is gone."""
+    plan, view = active.run, observe(look, active.run)
+    if view is None:
+        return None, None
+    view = replace(view, write_trouble=active.write_trouble, answers=ports.webhooks.answers(plan))
+    situation = Situation(run=plan, view=view, evidence=judged, now=ports.clock())
+    return situation, decide(situation)
+
+
+def _writes(plan: Run, decision: Decision | None) -> bool:
+    """Whether a decision leads to a write to the cluster."""
+    if decision is None or decision.run != plan:
+        return True
+    return decision.action is not None and not isinstance(decision.action, CallWebhooks)
 
 
 def _saved(cluster: Cluster, active: Active) -> Active:

@@ -21,14 +21,16 @@ from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.byo import NotYet
 from canary_analyzer.service.intake import StillChanging, take_in
-from canary_analyzer.service.reconcile import Active, Ports, reconcile
+from canary_analyzer.service.reconcile import Active, Ports, conclude, sampled
 from canary_analyzer.service.samples import pair
 from canary_analyzer.service.telemetry import Telemetry
 
 log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
-"""Between two looks at a cluster that is on its way to where we want it."""
+"""Between two looks at a cluster that is on its way to where we want it; what takes long is looked at less often."""
+POLL_SHARE = 0.1
+"""Longest time between two looks, as a share of the time waited so far."""
 RETRY_SECONDS = 2.0
 RECHECK_SECONDS = 15.0
 DEFECT_SECONDS = 30.0
@@ -156,7 +158,8 @@ class Rollouts:
     def _attempt(self, active: Active) -> tuple[Active | None, float]:
         """Run one pass; whatever goes wrong, the next one tries again."""
         try:
-            following = reconcile(self._ports, active)
+            active = sampled(self._ports, active)
+            following = conclude(self._ports, active)
             return following, delay(following.run, self._ports.clock()) if following is not None else 0.0
         except Conflict as error:
             log.info("somebody else wrote, reading again", error=str(error))
@@ -204,4 +207,4 @@ def delay(run: Run, now: float) -> float:
     next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
     # New pods of a rolling update come when they like: samples stop in the tick in which a cold one is there.
     gathering = not run.ended and stage_of(run).samples and run.rolling is None
-    return next_tick if gathering else min(next_tick, POLL_SECONDS)
+    return next_tick if gathering else min(next_tick, max(POLL_SECONDS, POLL_SHARE * (now - run.stage_since)))

@@ -11,6 +11,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
+from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.service import http, logs, samples
 from canary_analyzer.service.reconcile import Ports
@@ -33,8 +34,10 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
         ClusterError: the kubeconfig cannot be used.
     """
     logs.configure()
+    cluster = Cluster.connect(kubeconfig)
     ports = Ports(
-        cluster=Cluster.connect(kubeconfig),
+        cluster=cluster,
+        cache=Cache(cluster, settings.namespaces),
         reader=samples.reader(settings.prometheus),
         clock=time.time,
         webhooks=Webhooks(settings=settings.webhooks),
