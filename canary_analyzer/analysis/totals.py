@@ -44,7 +44,8 @@ class Matched:
     `variance_weight` keeps what that costs: the weighted baseline is worth canary^2 / variance_weight requests.
 
     When requests come in clusters, because a pod has a bad minute, the difference between the arms varies more from
-    tick to tick than independent requests would, and counts are worth less by that factor (Pearson's dispersion).
+    tick to tick than independent requests would, and counts are worth less by that factor (Pearson's dispersion). What
+    neither arm has shown yet, such as the first bad minute of a canary that is going to have some, no factor knows of.
 
     Args:
         canary: [B] requests of the canary by bucket.
