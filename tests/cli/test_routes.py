@@ -90,6 +90,9 @@ def test_a_refusal_has_object_path_reason_and_remedy(explained):
             WEB.replace("host: web", "host: web.shop"), 1, "Write web.shop.svc.cluster.local", id="half a name"
         ),
         pytest.param(WEB.replace("spec:", "spec:\nother:"), 1, "no entry has", id="no spec"),
+        pytest.param(WEB.replace("host: web", "host: web, subset: [v1]"), 1, "no entry has", id="subset is a list"),
+        pytest.param(WEB.replace("hosts: [web]", "hosts: 5"), 0, "1 edited", id="hosts is a number"),
+        pytest.param(WEB.replace("metadata: {", "x: {"), 0, "(no name)", id="no metadata"),
         pytest.param(
             WEB.replace("{host: web}", "{host: web, subset: v1}"), 0, "subset v1 of web is taken", id="one subset"
         ),
