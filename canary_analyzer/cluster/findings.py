@@ -1,6 +1,5 @@
 """What an engineer would look up next about a canary's pods, read once, while they are still there."""
 
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from canary_analyzer.cluster.client import DEPLOYMENTS, EVENTS, PODS, Cluster, C
 from canary_analyzer.cluster.observe import canary_pods
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.story import Finding
+from canary_analyzer.rollout.texts import plain
 from canary_analyzer.routing import Document
 
 MOST_PODS = 3
@@ -34,7 +34,7 @@ def inspect(cluster: Cluster, run: Run, now: float, *, read_logs: bool) -> tuple
         return (Finding(at=now, about=f"Pods of {run.canary or run.stable}", text=_unread(error)),)
     worst = sorted(pods, key=lambda pod: (not in_trouble(pod), pod["metadata"]["name"]))
     found = ((about, text) for pod in worst[:MOST_PODS] for about, text in _about(cluster, pod, read_logs))
-    return tuple(Finding(at=now, about=about, text=_plain(text)) for about, text in found if text)
+    return tuple(Finding(at=now, about=about, text=plain(text)) for about, text in found if text)
 
 
 def in_trouble(pod: Document) -> bool:
@@ -147,8 +147,3 @@ def _statuses(pod: Document) -> list[dict[str, Any]]:
 
 def _words(*parts: str | None) -> str:
     return ": ".join(filter(None, parts))[:TEXT_LENGTH]
-
-
-def _plain(text: str) -> str:
-    """Return text without what could steer a terminal; tabs and line ends stay."""
-    return "".join(each if each in "\n\t" or unicodedata.category(each)[0] != "C" else "\ufffd" for each in text)

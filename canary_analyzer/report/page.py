@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from canary_analyzer.report import plots
+from canary_analyzer.report import plots, words
+from canary_analyzer.report.links import Link
+from canary_analyzer.rollout.advice import what_now
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.run import Run
-from canary_analyzer.rollout.story import Figures, Story
+from canary_analyzer.rollout.story import Story
 
 TONES = {
     Phase.SUCCEEDED: "good",
@@ -23,14 +24,6 @@ TONES = {
     Phase.AWAITING_APPROVAL: "wait",
 }
 """How a phase is coloured; the others are busy."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """Where to look further."""
-
-    title: str
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +51,6 @@ class Plot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One line of the table of metrics, in words."""
-
-    name: str
-    effect: str
-    interval: str
-    against: str
-    against_bar: float
-    favour: str
-    favour_bar: float
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the list of runs."""
 
@@ -96,8 +75,10 @@ def run_page(run: Run, story: Story, setting: Setting) -> str:
         setting,
         run=run,
         tone=tone(run.phase),
-        ended=run.timeline[-1].at if run.ended and run.timeline else None,
-        metrics=metrics(story),
+        versions=words.versions(run),
+        ended=words.ended(run),
+        what_now=what_now(run),
+        metrics=words.metrics(run, story),
         plots=_plots(story),
         samples=story.all_samples,
         findings=story.findings,
@@ -120,29 +101,6 @@ def list_page(runs: Sequence[tuple[Run, str]], setting: Setting) -> str:
 def tone(phase: Phase) -> str:
     """Return the class that colours a phase."""
     return TONES.get(phase, "busy")
-
-
-def metrics(story: Story) -> list[Metric]:
-    """Return the newest figures of each metric, in words."""
-    newest = next((sample.metrics for sample in reversed(story.all_samples) if sample.metrics), ())
-    return [
-        _metric(name, figures, reason)
-        for name, figures, reason in zip(story.metrics, newest, story.reasons, strict=False)
-    ]
-
-
-def _metric(name: str, figures: Figures, reason: str) -> Metric:
-    say = _ratio if name.startswith("latency") else _points
-    return Metric(
-        name=name,
-        effect=say(figures.effect),
-        interval=f"{say(figures.low)} to {say(figures.high)}",
-        against=_evidence(figures.against),
-        against_bar=max(figures.against or 0.0, 0.0),
-        favour=_evidence(figures.favour),
-        favour_bar=max(figures.favour or 0.0, 0.0),
-        reason=reason,
-    )
 
 
 def _plots(story: Story) -> list[Plot]:
@@ -194,30 +152,6 @@ def _said(story: Story, prefix: str) -> str:
     return "; ".join(said) or "Not judged yet; the numbers are in the table below."
 
 
-def _points(value: float | None) -> str:
-    return "unknown" if value is None else f"{100 * value:+.3g} points"
-
-
-def _ratio(value: float | None) -> str:
-    return "unbounded" if value is None else f"{value:.3g} times"
-
-
-def _evidence(value: float | None) -> str:
-    return "-" if value is None else f"{value:z.2f}"
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
-
-
-def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
-
-
 def _render(template: str, setting: Setting, **values: object) -> str:
     where = {"as_of": setting.as_of, "home": setting.home, "live": setting.live, "links": setting.links}
     return PAGES.get_template(template).render(**where, **values)
@@ -226,4 +160,4 @@ def _render(template: str, setting: Setting, **values: object) -> str:
 PAGES = Environment(
     loader=PackageLoader("canary_analyzer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-PAGES.filters.update(time=_time, iso=_iso, duration=_duration)
+PAGES.filters.update(time=words.time, iso=words.iso, duration=words.duration)

@@ -120,6 +120,8 @@ class Story(Value):
     metrics: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     """The newest sentence about each metric."""
+    requests: tuple[Arms, ...] = ()
+    """How many requests, or values, have counted for each metric."""
     samples: tuple[Sample, ...] = ()
     every: int = 1
     """Ticks that one sample stands for."""
@@ -192,8 +194,9 @@ def _weight_at(run: Run, at: float) -> int:
     return next((moment.weight for moment in reversed(run.timeline) if moment.at <= at), run.weight)
 
 
-def _names(verdict: Verdict) -> dict[str, tuple[str, ...]]:
+def _names(verdict: Verdict) -> dict[str, tuple[object, ...]]:
     return {
+        "requests": tuple(Arms(metric.n_canary, metric.n_baseline) for metric in verdict.metrics),
         "metrics": tuple(metric.name for metric in verdict.metrics),
         "reasons": tuple(metric.reason[:REASON_LENGTH] for metric in verdict.metrics),
     }

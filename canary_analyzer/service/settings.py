@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from canary_analyzer.report.links import LinkTemplate
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, merged, mistakes
@@ -96,6 +97,10 @@ class ServiceSettings(Settings):
     webhooks: Mapping[str, WebhookSettings] = {}
     """Webhooks that policies can name: nobody else may say where requests of ours go."""
     routing: Routing = Routing.ISTIO
+    read_logs: bool = True
+    """Whether the last log lines of canary pods are kept in the record of a run that is sent back."""
+    links: tuple[LinkTemplate, ...] = ()
+    """Links of every run's page, such as to Grafana and to where logs are kept."""
 
     @property
     def offers(self) -> Offers:

@@ -2,7 +2,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from canary_analyzer.report.page import Link, Setting, list_page, run_page
+from canary_analyzer.report.links import Link
+from canary_analyzer.report.page import Setting, list_page, run_page
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Moment, Run
@@ -43,6 +44,7 @@ def story(text: str = "errors") -> Story:
     return Story(
         metrics=(text,),
         reasons=(text,),
+        requests=(Arms(25, 475),),
         samples=samples,
         latency=Latency(edges_ms=(10, 100), canary=(20, 5, 0), baseline=(400, 75, 0)),
         findings=(Finding(at=2e9, about=text, text=text),),

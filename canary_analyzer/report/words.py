@@ -1,0 +1,99 @@
+"""Figures and times of a run in words, for pages and terminals alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.story import Figures, Story
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """The newest figures of one metric, in words."""
+
+    name: str
+    effect: str
+    interval: str
+    against: str
+    against_bar: float
+    """From 0 to 1, for a meter."""
+    favour: str
+    favour_bar: float
+    requests: str
+    """How many counted, of both arms."""
+    reason: str
+
+
+def metrics(run: Run, story: Story) -> list[Metric]:
+    """Return the newest figures of each metric."""
+    shares = {"errors", *(metric.name for metric in run.policy.metrics)}
+    told = zip(story.metrics, story.newest, story.requests, story.reasons, strict=False)
+    return [
+        _metric(name, figures, f"{arms.canary:,} and {arms.baseline:,}", reason, is_share=name in shares)
+        for name, figures, arms, reason in told
+    ]
+
+
+def _metric(name: str, figures: Figures, requests: str, reason: str, *, is_share: bool) -> Metric:
+    say = _points if is_share else _times
+    return Metric(
+        name=name.replace("_", " "),
+        effect=say(figures.effect, "unknown"),
+        interval=f"{say(figures.low, 'unknown')} to {say(figures.high, 'unbounded')}",
+        against=_evidence(figures.against),
+        against_bar=_bar(figures.against),
+        favour=_evidence(figures.favour),
+        favour_bar=_bar(figures.favour),
+        requests=requests,
+        reason=reason,
+    )
+
+
+def time(at: float) -> str:
+    """Return a time in UTC, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(at: float) -> str:
+    """Return the time of day in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
+def iso(at: float) -> str:
+    """Return a time for machines."""
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def duration(seconds: float) -> str:
+    """Return 75 as `1 min 15 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts: Mapping[str, int] = {"h": hours, "min": minutes, "s": rest}
+    return " ".join(f"{count} {unit}" for unit, count in parts.items() if count) or "0 s"
+
+
+def ended(run: Run) -> float | None:
+    """Return when the run ended; None while it goes on."""
+    return run.timeline[-1].at if run.ended and run.timeline else None
+
+
+def versions(run: Run) -> str:
+    """Return what is replaced by what."""
+    return ", ".join(f"{name}: {run.stable_images.get(name, '?')} → {image}" for name, image in run.images.items())
+
+
+def _points(value: float | None, unknown: str) -> str:
+    return unknown if value is None else f"{100 * value:+.3g} points"
+
+
+def _times(value: float | None, unknown: str) -> str:
+    return unknown if value is None else f"{value:.3g} times"
+
+
+def _evidence(value: float | None) -> str:
+    return "-" if value is None else f"{value:z.2f}"
+
+
+def _bar(value: float | None) -> float:
+    return min(max(value or 0.0, 0.0), 1.0)
