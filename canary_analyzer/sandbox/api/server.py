@@ -70,7 +70,7 @@ class ApiServer:
             target = paths.parse("/api/v1/namespaces", self.cluster.registry)
             self.cluster.create(target, {"metadata": {"name": name}}, WriteOptions(manager="kube-apiserver"))
         application = web.Application(client_max_size=_BODY_LIMIT)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.router.add_route("*", "/{path:.*}", self.answer)
         # Without cancellation the watch of a client that went away would go on until its time is over.
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await self._runner.setup()
@@ -94,7 +94,8 @@ class ApiServer:
         """Write a kubeconfig that leads the administrator here."""
         kubeconfig.write(Path(path), self.url, self.tokens.admin)
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, whoever brings it; only a watch waits for anything."""
         try:
             static = self._static(request)
             return static if static is not None else await self._resource(request)
