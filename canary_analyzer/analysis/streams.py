@@ -62,7 +62,7 @@ class Ratio:
         allowance = requests[1] * absolute
         surge = relative * (bad[1] - 3 * np.sqrt(bad[1])) > allowance
         tolerated = np.minimum(self._tolerated(rate), 1 - _SLIGHT)
-        opposed = np.stack((np.full_like(rate, 1 / (1 + relative)), rate / (rate + absolute)))
+        opposed = np.array((np.full_like(rate, 1 / (1 + relative)), rate / (rate + absolute)))
         return Seen(
             bad=bad,
             requests=requests,
@@ -70,8 +70,8 @@ class Ratio:
             usual=rate,
             tolerated=tolerated,
             permitted=self._tolerated((bad[1] + np.array([CORRECTION, 0.0])[:, None, None]) / requests[1]),
-            ratio=np.stack((np.full_like(rate, 1 + relative), np.ones_like(rate))),
-            added=np.stack((np.zeros_like(rate), allowance)),
+            ratio=np.array((np.full_like(rate, 1 + relative), np.ones_like(rate))),
+            added=np.array((np.zeros_like(rate), allowance)),
             lenient=~rare | surge,
             absolute=rare,
             opposed=_full_and_half(opposed),
@@ -142,11 +142,11 @@ class Histogram:
             usual=means[0],
             tolerated=means[1],
             permitted=ratio * (bad[1] + spread[0] * np.array([CORRECTION, 0.0])[:, None, None]) / requests[1],
-            ratio=np.stack((ratio, ratio)),
+            ratio=np.array((ratio, ratio)),
             added=np.zeros((2, *ratio.shape)),
             lenient=never,
             absolute=never,
-            opposed=_full_and_half(np.stack((1 / ratio, 1 / ratio))),
+            opposed=_full_and_half(np.array((1 / ratio, 1 / ratio))),
             slower=np.moveaxis(means[2:], 0, -1),
         )
 
