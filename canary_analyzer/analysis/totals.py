@@ -51,6 +51,7 @@ class Matched:
         canary: [B] requests of the canary by bucket.
         baseline: [B] baseline's requests by bucket, scaled in each tick to the canary's number.
         variance_weight: Sum of n_c^2 / n_b.
+        counted: The canary's requests.
         requests: The baseline's requests, unweighted.
         compared: Ticks whose difference was compared with that of the ticks before.
         wander: [B-1] per edge, sum of squares of what it then differed by, in sigmas of independent requests.
@@ -59,6 +60,7 @@ class Matched:
     canary: Floats
     baseline: Floats
     variance_weight: float
+    counted: float
     requests: float
     compared: int
     wander: Floats
@@ -71,6 +73,7 @@ class Matched:
             canary=nothing,
             baseline=nothing,
             variance_weight=0.0,
+            counted=0.0,
             requests=0.0,
             compared=0,
             wander=np.zeros(max(buckets - 1, 0)),
@@ -83,29 +86,29 @@ class Matched:
             return self
         matched = baseline * (n_canary / n_baseline)
         cost = n_canary * (n_canary / n_baseline)
-        before = float(self.canary.sum())
         return Matched(
             canary=self.canary + canary,
             baseline=self.baseline + matched,
             variance_weight=self.variance_weight + cost,
+            counted=self.counted + n_canary,
             requests=self.requests + n_baseline,
-            compared=self.compared + (before > 0),
-            wander=self.wander + self._surprise(canary, matched, cost) if before else self.wander,
+            compared=self.compared + (self.counted > 0),
+            wander=self.wander + self._surprise(canary, matched, n_canary, cost) if self.counted else self.wander,
         )
 
-    def _surprise(self, canary: Floats, matched: Floats, cost: float) -> Floats:
+    def _surprise(self, canary: Floats, matched: Floats, now: float, cost: float) -> Floats:
         """Return per edge [B-1] the square of what a tick's difference differs by from that of the ticks before."""
-        now, before = float(canary.sum()), float(self.canary.sum())
+        before = self.counted
         share = np.cumsum(self.canary + self.baseline + canary + matched)[:-1] + 0.5
         share /= 2 * (now + before) + 1
-        difference = np.cumsum(canary - matched)[:-1] / now - np.cumsum(self.canary - self.baseline)[:-1] / before
+        difference = np.cumsum((canary - matched) / now - (self.canary - self.baseline) / before)[:-1]
         certainty = (now + cost) / now**2 + (before + self.variance_weight) / before**2
         return np.asarray(difference**2 / (share * (1 - share) * certainty))
 
     @property
     def n_canary(self) -> int:
         """Requests of the canary."""
-        return int(self.canary.sum())
+        return int(self.counted)
 
     @property
     def n_baseline(self) -> int:
@@ -122,7 +125,7 @@ class Matched:
 
     def worth(self) -> tuple[Floats, Floats]:
         """Return [2, B] counts of canary and weighted baseline as if from independent requests, and their sums [2]."""
-        scale = float(self.canary.sum()) / self.variance_weight if self.variance_weight else 0.0
+        scale = self.counted / self.variance_weight if self.variance_weight else 0.0
         counts = np.stack((self.canary, self.baseline * scale))
         return counts, counts.sum(axis=1)
 
