@@ -290,9 +290,8 @@ async def start(*, port: int = 0, history: int = 5000, bookmark_seconds: float =
 
 
 def _json(document: Document, status: int = 200) -> web.Response:
-    return web.Response(
-        body=json.dumps(document, separators=(",", ":")), status=status, content_type="application/json"
-    )
+    content = json.dumps(document, separators=(",", ":")).encode()
+    return web.Response(body=content, status=status, content_type="application/json")
 
 
 def _line(event: Document) -> bytes:
