@@ -1,0 +1,92 @@
+"""Which replica works on which run: pure rules on Leases as they are seen, and on a clock that cannot be set.
+
+Every replica renews a Lease of its own and lists those of all, in rounds. It takes another for gone when that one's
+Lease has not changed over several lists, on its own clock: no two clocks are ever compared. A run belongs to the live replica that draws
+the highest number for it (rendezvous hashing: Thaler & Ravishankar, "Using name-based mappings to increase hit rates",
+1998), so that one who goes leaves its runs to the others, and nobody else's run moves.
+
+Why no run has two owners. A replica whose last round began longer ago than FENCE of the lease's length makes no more
+writes; the others wait longer (LOST) until they share out what it had. One who comes waits for FENCE: whoever has not
+seen it by then makes no more writes either. One that finds itself alone, having announced itself before it looked,
+need not wait: whoever comes later sees it. What remains is a write that was on its way when a process was frozen; those
+are guarded by resourceVersion or uid.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+RENEW, FENCE, LOST = 0.2, 0.6, 0.7
+"""As shares of the lease's length: two renewals in a row may fail before a replica stops. Another sees the last renewal
+within one round, and four rounds later that no other has come: what a replica had is taken over in one lease's length.
+"""
+LEFT_BEHIND = 10.0
+
+Key = tuple[str, str]
+"""Namespace and name of a Deployment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A Lease of another: its resourceVersion, and since when (own clock, seconds) it has had it."""
+
+    version: str
+    since: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What one replica knows of itself and of the others; all times in seconds of its own monotonic clock."""
+
+    me: str
+    lease_seconds: float
+    announced: float
+    """When its Lease was there for all to see."""
+    heard: float = 0.0
+    """When the last round began in which the own Lease was renewed and then those of all were listed; 0: none has."""
+    waits: bool = True
+    """Whether there were others when it came, who have to notice it first."""
+    others: Mapping[str, Seen] = field(default_factory=dict)
+
+    def after_round(self, listed: Mapping[str, str], began: float, now: float) -> Self:
+        """Return the claims after a renewal and a list of all Leases (name to resourceVersion) that began at a time."""
+        seen = {name: Seen(version=version, since=now) for name, version in listed.items() if name != self.me}
+        known = self.others
+        others = {
+            name: known[name] if name in known and known[name].version == new.version else new
+            for name, new in seen.items()
+        }
+        waits = self.waits if self.heard else bool(others)
+        return replace(self, heard=began, waits=waits, others=others)
+
+    def is_valid(self, now: float) -> bool:
+        """Whether the others still count on this replica."""
+        return self.heard > 0 and now - self.heard < FENCE * self.lease_seconds
+
+    def is_working(self, now: float) -> bool:
+        """Whether it may work on runs: its Lease is valid, and whoever was there before has noticed it."""
+        return self.is_valid(now) and (not self.waits or now - self.announced >= FENCE * self.lease_seconds)
+
+    @property
+    def members(self) -> frozenset[str]:
+        """The names of the replicas that lived when the last round began, this one included."""
+        return self.others.keys() - self._unchanged_for(LOST) | {self.me}
+
+    @property
+    def left_behind(self) -> frozenset[str]:
+        """Names of replicas whose Lease nobody has renewed for so long that it can be taken away."""
+        return self._unchanged_for(LEFT_BEHIND)
+
+    def _unchanged_for(self, leases: float) -> frozenset[str]:
+        since = self.heard - leases * self.lease_seconds
+        return frozenset(name for name, seen in self.others.items() if seen.since <= since)
+
+    def owns(self, key: Key, now: float) -> bool:
+        """Whether the run of a Deployment is this replica's to work on."""
+        return self.is_working(now) and owner(key, self.members) == self.me
+
+
+def owner(key: Key, members: Collection[str]) -> str:
+    """Return the member that draws the highest number for a key."""
+    return max(members, key=lambda member: hashlib.blake2b("\n".join((member, *key)).encode(), digest_size=8).digest())
