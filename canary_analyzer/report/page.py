@@ -37,6 +37,8 @@ class Setting:
     live: str = ""
     """URL of the script that keeps the page up to date; none in a report."""
     links: Sequence[Link] = ()
+    trouble: str = ""
+    """Why what is shown may be old; empty where it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,11 @@ def list_page(runs: Sequence[tuple[Run, str]], setting: Setting) -> str:
     return _render("index.html", setting, groups=groups)
 
 
+def trouble_page(setting: Setting) -> str:
+    """Return what is shown in place of a run that cannot be read just now."""
+    return _render("base.html", setting)
+
+
 def tone(phase: Phase) -> str:
     """Return the class that colours a phase."""
     return TONES.get(phase, "busy")
@@ -153,8 +160,7 @@ def _said(story: Story, prefix: str) -> str:
 
 
 def _render(template: str, setting: Setting, **values: object) -> str:
-    where = {"as_of": setting.as_of, "home": setting.home, "live": setting.live, "links": setting.links}
-    return PAGES.get_template(template).render(**where, **values)
+    return PAGES.get_template(template).render(setting=setting, **values)
 
 
 PAGES = Environment(

@@ -1,47 +1,117 @@
-"""The service's own metrics and health over HTTP; nothing here writes."""
+"""What the service answers over HTTP: its status page, its metrics and its health. Nothing here writes."""
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from canary_analyzer.service.pages import Page, Pages
+
+log = structlog.get_logger()
 
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
 
+SLOWEST_SECONDS = 10.0
+"""A client that is slower than this at sending or taking is not waited for."""
+
+SECURITY = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+"""Headers of every answer: nothing from elsewhere, no script but ours, nothing kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What the answers are made of."""
+
+    registry: CollectorRegistry
+    ready: Callable[[], bool]
+    """Whether the cluster has been read."""
+    pages: Pages
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each request: a page that takes long to draw must not keep a probe waiting."""
+
+    daemon_threads = True
+
 
 class _Quiet(WSGIRequestHandler):
+    timeout = SLOWEST_SECONDS
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
         """Scrapes and probes are not worth a log line."""
 
 
-def application(registry: CollectorRegistry, ready: Callable[[], bool]) -> Application:
-    """Return the WSGI application: `/metrics`, `/healthz` (the process answers), `/readyz` (the cluster was read)."""
-    metrics: Application = make_wsgi_app(registry)
-
-    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        match environ["PATH_INFO"]:
-            case "/metrics":
-                return metrics(environ, start)
-            case "/healthz":
-                return _text(start, "200 OK", "ok\n")
-            case "/readyz" if ready():
-                return _text(start, "200 OK", "ready\n")
-            case "/readyz":
-                return _text(start, "503 Service Unavailable", "the first list of Deployments is not there yet\n")
-            case _:
-                return _text(start, "404 Not Found", "there is /metrics, /healthz and /readyz\n")
-
-    return answer
-
-
-def _text(start: StartResponse, status: str, body: str) -> Iterable[bytes]:
-    start(status, [("Content-Type", "text/plain; charset=utf-8")])
-    return [body.encode()]
-
-
-def serve(host: str, port: int, registry: CollectorRegistry, ready: Callable[[], bool]) -> WSGIServer:
+def serve(host: str, port: int, sources: Sources) -> WSGIServer:
     """Answer in a thread of its own; close the returned server to end it."""
-    server = make_server(host, port, application(registry, ready), handler_class=_Quiet)
+    server = make_server(host, port, application(sources), server_class=_Server, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     return server
+
+
+def application(sources: Sources) -> Application:
+    """Return the WSGI application.
+
+    `/` and below are the status page, `/metrics` is for Prometheus, `/healthz` says that the process answers, `/readyz`
+    that the cluster was read. Only GET and HEAD are answered.
+    """
+    metrics: Application = make_wsgi_app(sources.registry)
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            return metrics({**environ, "REQUEST_METHOD": "GET"}, start)
+        page = _page(sources, environ["PATH_INFO"])
+        start(page.status, [("Content-Type", page.content_type), ("Content-Length", str(len(page.body)))])
+        return [page.body]
+
+    return _guarded(answer)
+
+
+def _page(sources: Sources, path: str) -> Page:
+    match path:
+        case "/healthz":
+            return _text("200 OK", "ok\n")
+        case "/readyz" if sources.ready():
+            return _text("200 OK", "ready\n")
+        case "/readyz":
+            return _text("503 Service Unavailable", "the first list of Deployments is not there yet\n")
+    try:
+        return sources.pages.get(path) or _text("404 Not Found", "there is /, /metrics, /healthz and /readyz\n")
+    except Exception:
+        log.exception("a page could not be made by a defect of ours", path=path)
+        return _text("500 Internal Server Error", "this page could not be made; the service's log says why\n")
+
+
+def _text(status: str, text: str) -> Page:
+    return Page(status=status, content_type="text/plain; charset=utf-8", body=text.encode())
+
+
+def _guarded(inner: Application) -> Application:
+    """Add the headers that every answer has, refuse what would write, and answer HEAD without a body."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
+            refusal = b"this port is read-only: GET and HEAD\n"
+            head = [("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET, HEAD"), *SECURITY]
+            start("405 Method Not Allowed", head)
+            return [refusal]
+        body = inner(environ, lambda status, headers, *error: start(status, [*headers, *SECURITY], *error))
+        return body if method == "GET" else []
+
+    return answer

@@ -69,10 +69,19 @@ class Rollouts:
         log.info("run taken up", namespace=key[0], deployment=key[1], run=record.run.name, phase=record.run.phase)
         self.wake(key)
 
+    def offer(self, offers: Offers) -> None:
+        """Let annotations choose from these from now on."""
+        self._offers = offers
+
     def __contains__(self, key: Key) -> bool:
         """Whether the Deployment has an active run."""
         with self._lock:
             return key in self._active
+
+    def records(self) -> tuple[Record, ...]:
+        """Return the active runs as they stand this moment."""
+        with self._lock:
+            return tuple(active.record for active in self._active.values())
 
     def wake(self, key: Key) -> None:
         """Run the Deployment's next pass now: a user wants something."""

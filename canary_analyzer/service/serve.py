@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -14,7 +15,10 @@ from prometheus_client import CollectorRegistry
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.service import http, logs, samples
+from canary_analyzer.service.archive import Archive
+from canary_analyzer.service.pages import Pages
 from canary_analyzer.service.reconcile import Ports
+from canary_analyzer.service.reload import ConfigFile, Reloader
 from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.settings import ServiceSettings
 from canary_analyzer.service.telemetry import Telemetry
@@ -27,8 +31,13 @@ TURNS = 3
 """Jobs of one Deployment that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
 
 
-def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
+def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile | None = None) -> None:
     """Run until SIGTERM or SIGINT; the pass in hand is finished first.
+
+    Args:
+        settings: in force.
+        kubeconfig: how the cluster is reached; None: from inside it.
+        file: where the settings come from; it is read again when it changes.
 
     Raises:
         ClusterError: the kubeconfig cannot be used.
@@ -41,6 +50,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
         reader=samples.reader(settings.prometheus),
         clock=time.time,
         webhooks=Webhooks(settings=settings.webhooks),
+        read_logs=settings.read_logs,
     )
     registry = CollectorRegistry()
     workers = ThreadPoolExecutor(settings.workers)
@@ -51,10 +61,16 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     )
     rollouts = Rollouts(ports, Telemetry(registry), scheduler, settings.offers)
     watchers = [Watcher(namespace, ports.cluster, rollouts) for namespace in settings.namespaces or ("",)]
-    server = http.serve(
-        settings.http.host, settings.http.port, registry, lambda: all(w.synced.is_set() for w in watchers)
+    archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
+    sources = http.Sources(
+        registry=registry,
+        ready=lambda: all(w.synced.is_set() for w in watchers),
+        pages=Pages(archive, settings.links, time.time),
     )
+    server = http.serve(settings.http.host, settings.http.port, sources)
     told_to_stop = _on_signal()
+    if file is not None:
+        _reloading(Reloader(file, settings, partial(_take_over, ports, rollouts), registry))
     scheduler.start()
     for watcher in watchers:
         threading.Thread(target=watcher.run, name="watch", daemon=True).start()
@@ -65,6 +81,16 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None) -> None:
     scheduler.shutdown(wait=False)
     workers.shutdown(wait=True)
     server.shutdown()
+
+
+def _take_over(ports: Ports, rollouts: Rollouts, settings: ServiceSettings) -> None:
+    ports.webhooks.settings = settings.webhooks
+    rollouts.offer(settings.offers)
+
+
+def _reloading(reloader: Reloader) -> None:
+    signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
+    threading.Thread(target=reloader.follow, name="config", daemon=True).start()
 
 
 def _on_signal() -> threading.Event:

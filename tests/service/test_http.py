@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 import requests
 from prometheus_client import CollectorRegistry
@@ -6,8 +8,18 @@ from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.service import http
+from canary_analyzer.service.pages import Page
 from canary_analyzer.service.reconcile import Active
 from canary_analyzer.service.telemetry import Telemetry
+
+
+class Pages:
+    """Stands for the status page: one page that is there, and one that breaks."""
+
+    def get(self, path):
+        if path == "/broken":
+            raise LookupError("a defect")
+        return Page(body=b"<p>here</p>") if path == "/" else None
 
 
 @pytest.fixture
@@ -15,7 +27,8 @@ def served():
     """A server of the telemetry of no run yet: its address, what decides readiness, and the telemetry."""
     registry, ready = CollectorRegistry(), []
     telemetry = Telemetry(registry)
-    server = http.serve("127.0.0.1", 0, registry, lambda: bool(ready))
+    sources = http.Sources(registry=registry, ready=lambda: bool(ready), pages=Pages())
+    server = http.serve("127.0.0.1", 0, sources)
     yield f"http://127.0.0.1:{server.server_port}", ready, telemetry
     server.shutdown()
     server.server_close()
@@ -43,3 +56,35 @@ def test_a_run_has_series_while_it_is_active_and_none_afterwards(served, run):
     gone = requests.get(f"{url}/metrics").text
     assert 'run="app-1"' not in gone
     assert 'canary_analyzer_verdicts_total{result="Succeeded"} 1.0' in gone
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz"])
+def test_the_port_is_read_only(served, method, path):
+    answer = requests.request(method, served[0] + path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/nothing"])
+def test_head_answers_as_get_does_without_a_body(served, path):
+    head, get = requests.head(served[0] + path), requests.get(served[0] + path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/readyz", "/nothing"])
+def test_every_answer_forbids_what_is_not_ours(served, path):
+    headers = requests.get(served[0] + path).headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_a_client_that_says_nothing_keeps_no_probe_waiting(served):
+    host, port = served[0].removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))):
+        assert requests.get(f"{served[0]}/healthz", timeout=5).status_code == 200
+
+
+def test_a_page_that_cannot_be_made_breaks_nothing_else(served):
+    assert requests.get(f"{served[0]}/broken").status_code == 500
+    assert requests.get(f"{served[0]}/").text == "<p>here</p>"
