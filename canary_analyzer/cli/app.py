@@ -35,6 +35,7 @@ def serve(
     """Watch Deployments and run their canaries until told to stop."""
     from canary_analyzer.cluster.client import ClusterError
     from canary_analyzer.service import settings as service_settings
+    from canary_analyzer.service.reload import ConfigFile
     from canary_analyzer.service.serve import serve
 
     over: dict[str, Any] = {
@@ -42,7 +43,8 @@ def serve(
         "http": {"port": http_port} if http_port is not None else {},
     }
     try:
-        serve(service_settings.load(config, over), kubeconfig)
+        file = ConfigFile(path=config, over=over) if config is not None else None
+        serve(file.load() if file is not None else service_settings.load(None, over), kubeconfig, file)
     except (service_settings.Misconfigured, ClusterError, OSError) as error:
         typer.echo(f"canary-analyzer serve: {error}", err=True)
         raise typer.Exit(2) from error

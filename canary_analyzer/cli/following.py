@@ -16,6 +16,7 @@ from canary_analyzer.cluster.client import ClusterError
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
 """How long the API server may fail to answer before it is given up."""
+NOTHING = "no canary of {name} was asked for; start one with kubectl canary start {name} --image IMAGE"
 PASSING = frozenset({0, 408, 429, 500, 502, 503, 504})
 """HTTP codes (0: no answer) that another try may not meet again."""
 
@@ -56,6 +57,8 @@ def follow(access: Access, followed: Followed, sleep: Callable[[float], None] = 
             if error.status not in PASSING or time.monotonic() - answered > PATIENCE_SECONDS:
                 raise
         else:
+            if seen.state.standing is Standing.NOTHING:
+                raise Trouble(NOTHING.format(name=followed.deployment))
             if seen.outcome is None and time.monotonic() - began >= followed.seconds:
                 seen = Seen(state=seen.state, look=seen.look, outcome=Outcome.TIMED_OUT)
             yield seen
@@ -68,13 +71,11 @@ def seen_now(access: Access, followed: Followed) -> Seen:
     """Look once.
 
     Raises:
-        Trouble, ClusterError: as `follow`, but at once.
+        Trouble: there is no such Deployment.
+        ClusterError: the API server did not answer.
     """
     deployment = access.deployment(followed.deployment)
     found = records.of_deployment(access.cluster, access.namespace, followed.deployment)
     stands = state(deployment, found, followed.request)
-    if stands.standing is Standing.NOTHING:
-        name = followed.deployment
-        raise Trouble(f"no canary of {name} was asked for; start one with kubectl canary start {name} --image IMAGE")
     seen = look(access, stands.record, time.time()) if stands.record is not None else None
     return Seen(state=stands, look=seen, outcome=stands.outcome(followed.until))

@@ -65,9 +65,10 @@ def rehearsed(api: Any, deployment: Document, config: ServiceConfig, now: float)
     past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
     around = surroundings(cluster, deployment, offers.route_kind)
     needed = {"deployments", "services", ROUTE_KINDS[offers.route_kind].plural}
-    run, objections = None, _busy(past)
+    run, objections = None, [*_brought(deployment), *_busy(past)]
     try:
-        alone(cluster, deployment)
+        if not objections:
+            alone(cluster, deployment)
         if needed & set(cluster.unseen):
             objections += _partly(deployment, around, offers)
         else:
@@ -89,6 +90,13 @@ def _partly(deployment: Document, around: Surroundings, offers: Offers) -> list[
     return objections + (plan.pointless(deployment, request) if request is not None else [])
 
 
+def _brought(deployment: Document) -> list[str]:
+    name, stable = deployment["metadata"]["name"], annotations.of(deployment).get(annotations.BASELINE)
+    if stable is None:
+        return []
+    return [f"{name} is itself judged as the canary of {stable} (annotation {annotations.BASELINE}): change its image"]
+
+
 def _busy(past: Sequence[records.Record]) -> list[str]:
     return [
         f"run {each.run.name} is under way ({each.run.phase}, {each.run.weight} %): let it end, or abort it first"
@@ -105,7 +113,7 @@ def _offers(deployment: Document, config: ServiceConfig) -> tuple[Offers, list[s
     profile = annotations.of(deployment).get(annotations.PROFILE, annotations.DEFAULT_PROFILE)
     profiles = {profile: PROFILES[annotations.DEFAULT_PROFILE], **offers.profiles}
     webhooks = _webhooks(deployment, profiles)
-    unknown = ["the service's config (give it with --config): other defaults of profiles"]
+    unknown = ["whether the service's config has other defaults or profiles (give it with --config)"]
     unknown += [f"profile {profile}"] if profile not in PROFILES else []
     unknown += [f"webhook {name}" for name in sorted(webhooks)]
     return Offers(profiles=profiles, webhooks=webhooks, route_kind=offers.route_kind), unknown

@@ -1,5 +1,6 @@
 """What `start` asks for, as the annotations it writes."""
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from canary_analyzer.cli.access import Access
 from canary_analyzer.cli.rehearsal import Rehearsed, rehearsed
 from canary_analyzer.cli.service_config import service_config
 from canary_analyzer.cli.verb import Trouble
+from canary_analyzer.cluster.observe import workload
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.policy import merged
 from canary_analyzer.routing import Document
 
+CONTROLLER_SECONDS = 5.0
+"""How long a Deployment's controller may take to see a change: annotating alone is one."""
 _OF_EARLIER_RUNS = (annotations.APPROVE, annotations.PROMOTE, annotations.ABORT)
 """They name a run; one that was left behind must not be about the new one."""
 
@@ -101,11 +105,21 @@ def wished(access: Access, deployment: str, wish: Wish, config: Path | None, now
         Trouble: there is no such Deployment, or the wish is not well formed.
         Misconfigured: the service's config cannot be read.
     """
-    before, stamp = access.deployment(deployment), str(uuid.uuid4())
+    before, stamp = _as_seen_by_its_controller(access, deployment), str(uuid.uuid4())
     changes = wish.changes(annotations.of(before), stamp)
     after = with_annotations(before, changes)
     checked = rehearsed(access.api, after, service_config(access.cluster, config), now)
     return Wished(before=before, changes=changes, stamp=stamp, rehearsed=checked)
+
+
+def _as_seen_by_its_controller(access: Access, name: str) -> Document:
+    """Return a Deployment, waiting a moment where its controller has not looked at its newest change yet."""
+    until = time.monotonic() + CONTROLLER_SECONDS
+    deployment = access.deployment(name)
+    while not workload(deployment).current and time.monotonic() < until:
+        time.sleep(0.5)
+        deployment = access.deployment(name)
+    return deployment
 
 
 def with_annotations(deployment: Mapping[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
