@@ -1,9 +1,9 @@
 """Which replica works on which run: pure rules on Leases as they are seen, and on a clock that cannot be set.
 
 Every replica renews a Lease of its own and lists those of all, in rounds. It takes another for gone when that one's
-Lease has not changed over several lists, on its own clock: no two clocks are ever compared. A run belongs to the live replica that draws
-the highest number for it (rendezvous hashing: Thaler & Ravishankar, "Using name-based mappings to increase hit rates",
-1998), so that one who goes leaves its runs to the others, and nobody else's run moves.
+Lease has not changed over several lists, on its own clock: no two clocks are ever compared. A run belongs to the live
+replica that draws the highest number for it (rendezvous hashing: Thaler & Ravishankar, "Using name-based mappings to
+increase hit rates", 1998), so that one who goes leaves its runs to the others, and nobody else's run moves.
 
 Why no run has two owners. A replica whose last round began longer ago than FENCE of the lease's length makes no more
 writes; the others wait longer (LOST) until they share out what it had. One who comes waits for FENCE: whoever has not
@@ -71,7 +71,7 @@ class Claims:
     @property
     def members(self) -> frozenset[str]:
         """The names of the replicas that lived when the last round began, this one included."""
-        return self.others.keys() - self._unchanged_for(LOST) | {self.me}
+        return frozenset(self.others) - self._unchanged_for(LOST) | {self.me}
 
     @property
     def left_behind(self) -> frozenset[str]:

@@ -1,0 +1,144 @@
+"""Who works on which run: the rules, and a simulation of replicas that die, freeze, wake and come."""
+
+import random
+
+import pytest
+
+from canary_analyzer.service.claims import FENCE, RENEW, Claims, owner
+
+KEYS = [("shop", f"app-{number}") for number in range(12)]
+LEASE = 10.0
+STEP = 0.1
+
+
+def test_one_who_goes_leaves_its_runs_to_the_others_and_no_other_run_moves():
+    before = {key: owner(key, {"a", "b", "c"}) for key in KEYS}
+    after = {key: owner(key, {"a", "c"}) for key in KEYS}
+    assert {after[key] for key in KEYS if before[key] == "b"} == {"a", "c"}
+    assert all(after[key] == before[key] for key in KEYS if before[key] != "b")
+
+
+def test_runs_are_spread_evenly():
+    keys = [("shop", f"app-{number}") for number in range(3000)]
+    owners = [owner(key, {"a", "b", "c"}) for key in keys]
+    assert all(900 < owners.count(name) < 1100 for name in "abc")
+
+
+def test_one_who_finds_itself_alone_works_at_once():
+    claims = Claims(me="a", lease_seconds=LEASE, announced=1.0).after_round({"a": "1"}, began=1.0, now=1.1)
+    assert claims.owns(KEYS[0], 1.2)
+
+
+def test_one_who_finds_others_waits_until_each_of_them_has_seen_it_or_is_fenced():
+    claims = Claims(me="a", lease_seconds=LEASE, announced=1.0)
+    for round_ in range(4):
+        claims = claims.after_round({"a": str(round_), "b": str(round_)}, began=1.0 + 2 * round_, now=1.1 + 2 * round_)
+        assert claims.is_working(1.1 + 2 * round_) is (0.1 + 2 * round_ >= FENCE * LEASE)
+
+
+def test_nothing_is_owned_when_the_last_round_is_too_long_ago():
+    claims = Claims(me="a", lease_seconds=LEASE, announced=1.0).after_round({"a": "1"}, began=1.0, now=1.1)
+    assert claims.owns(KEYS[0], 1.0 + FENCE * LEASE - 0.01)
+    assert not claims.owns(KEYS[0], 1.0 + FENCE * LEASE)
+
+
+def test_a_lease_that_was_left_behind_is_named_when_nobody_can_count_on_it_any_more():
+    claims = Claims(me="a", lease_seconds=LEASE, announced=0.5)
+    for began in range(1, 120, 2):
+        claims = claims.after_round({"a": str(began), "b": "1"}, began=began, now=began + 0.1)
+    assert claims.left_behind == {"b"}
+    assert claims.members == {"a"}
+
+
+class World:
+    """Replicas whose rounds take time, fail and stop, on clocks that have nothing in common; Leases all can see."""
+
+    def __init__(self, seed, replicas, trouble=0.05):
+        self.random, self.trouble = random.Random(seed), trouble
+        self.now, self.version, self.born = 0.0, 0, 0
+        self.leases, self.replicas = {}, []
+        for _ in range(replicas):
+            self.come()
+
+    def come(self):
+        self.born += 1
+        self.replicas.append(Replica(self, f"r{self.born}", self.random.uniform(0, 1e6)))
+
+    def write(self, name):
+        self.version += 1
+        self.leases[name] = str(self.version)
+
+
+class Replica:
+    def __init__(self, world, name, offset):
+        self.world, self.name, self.offset = world, name, offset
+        self.claims, self.times, self.step, self.next, self.frozen_until = None, 0, "renew", world.now, 0.0
+
+    def clock(self):
+        return self.world.now + self.offset
+
+    def owns(self, key):
+        awake = self.world.now >= self.frozen_until
+        return awake and self.claims is not None and self.claims.owns(key, self.clock())
+
+    def go(self):
+        """Take the next step of a round when its time has come; between two of them anything can happen."""
+        if self.world.now < max(self.next, self.frozen_until):
+            return
+        if self.step == "list":
+            self.claims = self.claims.after_round(dict(self.world.leases), self.began, self.clock())
+            self.step, self.next = "renew", self.began - self.offset + RENEW * LEASE
+            return
+        self.began = self.clock()
+        if self.world.random.random() < self.world.trouble:
+            self.next = self.world.now + RENEW * LEASE  # the API server does not answer
+        else:
+            self.write()
+
+    def write(self):
+        """Renew the Lease, or announce a new one where there is none or it was lost."""
+        world, valid = self.world, self.claims is not None and self.claims.is_valid(self.clock())
+        if not valid:
+            self.times += 1
+            if self.claims is not None:
+                world.leases.pop(self.claims.me)
+            self.claims = Claims(me=f"{self.name}-{self.times}", lease_seconds=LEASE, announced=self.clock())
+        world.write(self.claims.me)
+        slowness = world.random.choice((0.0, 0.3, 1.0)) * RENEW * LEASE if world.trouble else 0.0
+        self.step, self.next = "list", world.now + slowness
+
+
+def rounds(world, seconds):
+    """Let time pass, in steps in which the replicas act in any order."""
+    for _ in range(int(seconds / STEP)):
+        world.now += STEP
+        for replica in world.random.sample(world.replicas, len(world.replicas)):
+            replica.go()
+        yield
+
+
+def owners(world):
+    return {key: [replica.name for replica in world.replicas if replica.owns(key)] for key in KEYS}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_run_is_ever_owned_by_two(seed):
+    world = World(seed, 3)
+    for _ in rounds(world, 15 * LEASE):
+        draw = world.random.random()
+        if draw < 0.01 and len(world.replicas) > 1:
+            world.replicas.remove(world.random.choice(world.replicas))  # killed: its Lease stays
+            world.come()
+        elif draw < 0.02:
+            world.random.choice(world.replicas).frozen_until = world.now + world.random.uniform(0, 2 * LEASE)
+        assert all(len(names) <= 1 for names in owners(world).values())
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_a_dead_one_had_is_owned_again_when_its_lease_has_run_out(seed):
+    world = World(seed, 3, trouble=0.0)
+    list(rounds(world, 2 * LEASE + world.random.uniform(0, LEASE)))
+    assert all(len(names) == 1 for names in owners(world).values())
+    world.replicas.pop()
+    list(rounds(world, LEASE + STEP))
+    assert all(len(names) == 1 for names in owners(world).values())
