@@ -1,0 +1,198 @@
+"""One app, its cluster and the service, on one clock; every write of the service is looked at as it happens."""
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from unittest import mock
+
+from harness.emulator import Document, Emulator
+from harness.process import Process
+from harness.routes import is_served, splits
+from harness.traffic import Moment, Quality, ScriptedReader, Traffic
+from harness.wire import Wire
+from harness.world import World
+
+from canary_analyzer.rollout import annotations
+from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
+from canary_analyzer.sandbox.workloads import pods as podview
+from canary_analyzer.sandbox.workloads.objects import controlled
+from canary_analyzer.service import watcher
+
+START = 1_800_000_000.0
+SETTLE_SECONDS = 2.0
+"""So long a proxy may go on with an older route."""
+
+
+class Killed(BaseException):
+    """The process has ended in the middle of its work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routed:
+    """Services that some rule sends requests to from a time on."""
+
+    at: float
+    hosts: frozenset[str]
+
+
+class Arena:
+    """Where a rollout happens.
+
+    Args:
+        route_kind: VirtualService or HTTPRoute.
+        kill_at: number of the write after which the service is killed, the first being 1; 0 lets it live.
+    """
+
+    def __init__(self, *, route_kind: str = "VirtualService", kill_at: int = 0) -> None:
+        self.now = START
+        self.emulator = Emulator()
+        self.world = World(self.emulator)
+        self.quality = Quality.GOOD
+        self.violations: list[str] = []
+        self.writes: list[str] = []
+        self.kill_at = kill_at
+        self.kills = 0
+        self.down_seconds = 0.0
+        self._down_until = 0.0
+        self._route_kind = route_kind
+        self._traffic = Traffic()
+        self._routed: deque[Routed] = deque()
+        self._unserved: frozenset[str] = frozenset()
+        self._uneven: frozenset[str] = frozenset()
+        self.wire = Wire(self.emulator, self._written, self.sleep)
+        self._process: Process | None = None
+
+    # Time --------------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass while the service waits; the world goes on meanwhile."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + 1.0)
+            self._go_on()
+
+    def run(self, seconds: float) -> None:
+        """Let the service work for so long."""
+        until = self.now + seconds
+        while self.now < until:
+            due = self._process.jobs.next_at if self._process else float("inf")
+            self.now = min(until, max(self.now + 0.001, min(due, float(int(self.now) + 1))))
+            if self.now == int(self.now):
+                self._go_on()
+            self._work()
+
+    def _go_on(self) -> None:
+        self.world.step(self.now)
+        self._note_traffic()
+        self._unserved = self._now_unserved()
+
+    def _work(self) -> None:
+        if self._process is None:
+            if self.now < self._down_until:
+                return
+            self._process = self._started()
+        try:
+            with mock.patch.object(watcher, "time", self):
+                if self.now == int(self.now):
+                    self._process.look()
+                self._process.jobs.run(self.now)
+        except Killed:
+            self.kill()
+
+    def _started(self) -> Process:
+        return Process(self.wire, ScriptedReader(self._traffic), lambda: self.now, self._route_kind)
+
+    def kill(self) -> None:
+        """End the service; it starts again after `down_seconds`."""
+        self.kills += 1
+        self._process = None
+        self._down_until = self.now + self.down_seconds
+
+    # What is watched -----------------------------------------------------------------------------------------------
+
+    def _written(self, write: str) -> None:
+        self.writes.append(write)
+        self._check(write)
+        self._note_traffic()
+        if len(self.writes) == self.kill_at:
+            raise Killed
+
+    def _check(self, write: str) -> None:
+        """Whatever was wrong before this write was not done by it."""
+        unserved, uneven = self._now_unserved(), self._now_uneven()
+        for host in unserved - self._unserved:
+            self._violated(write, f"requests go to {host}, where no pod is Available")
+        for rule in uneven - self._uneven:
+            self._violated(write, f"weights do not add up to 100: {rule}")
+        self._unserved, self._uneven = unserved, uneven
+
+    def _violated(self, write: str, what: str) -> None:
+        self.violations.append(f"write {len(self.writes)} ({write}) at {self.now - START:.1f} s: {what}")
+
+    def _now_unserved(self) -> frozenset[str]:
+        hosts = frozenset(host for split in splits(self.emulator) for host, weight in split.weights if weight > 0)
+        self._routed.append(Routed(at=self.now, hosts=hosts))
+        while len(self._routed) > 1 and self._routed[1].at <= self.now - SETTLE_SECONDS + 0.001:
+            self._routed.popleft()
+        recent = frozenset(host for routed in self._routed for host in routed.hosts)
+        return frozenset(host for host in recent if not is_served(self.emulator, host))
+
+    def _now_uneven(self) -> frozenset[str]:
+        return frozenset(f"{s.route}: {s.weights}" for s in splits(self.emulator) if not s.sums_up)
+
+    def _note_traffic(self) -> None:
+        self._traffic.note(Moment(at=self.now, shares=self._shares(), quality=self.quality))
+
+    def _shares(self) -> dict[str, float]:
+        routed = splits(self.emulator)
+        first = dict(routed[0].weights) if routed else {}
+        return {host: weight / 100 for host, weight in first.items()} | self._pod_shares()
+
+    def _pod_shares(self) -> dict[str, float]:
+        stable = self.emulator.find(DEPLOYMENTS, "app")
+        if stable is None:
+            return {}
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", **stable}
+        pods = self.emulator.all(PODS)
+        ready = {
+            each["metadata"]["labels"]["pod-template-hash"]: sum(
+                podview.ready_since(pod) is not None for pod in controlled({"kind": "ReplicaSet", **each}, pods)
+            )
+            for each in controlled(owner, self.emulator.all(REPLICASETS))
+        }
+        return {name: count / max(1, sum(ready.values())) for name, count in ready.items()}
+
+    # What users do ---------------------------------------------------------------------------------------------------
+
+    def annotate(self, deployment: str = "app", /, **values: str | None) -> None:
+        """Annotate a Deployment."""
+        named = {annotations.PREFIX + key.replace("_", "-"): value for key, value in values.items()}
+        self.emulator.merge(DEPLOYMENTS, deployment, {"metadata": {"annotations": named}})
+
+    def status(self, deployment: str = "app") -> Document:
+        """What the service says of its run."""
+        found = self.emulator.find(DEPLOYMENTS, deployment)
+        return dict(annotations.status_of(found)) if found is not None else {}
+
+    def images(self, deployment: str = "app") -> list[str]:
+        """What a Deployment runs."""
+        found = self.emulator.find(DEPLOYMENTS, deployment) or {}
+        return [each["image"] for each in found["spec"]["template"]["spec"]["containers"]] if found else []
+
+    def runs(self) -> list[Document]:
+        """The records of all runs."""
+        return [json.loads(each["data"]["run.json"]) for each in self.emulator.all(CONFIGMAPS)]
+
+    def phases(self) -> list[str]:
+        """Where all runs stand."""
+        return [run["phase"] for run in self.runs()]
+
+    def run_until(self, phases: set[str], patience: float = 400.0) -> bool:
+        """Let the service work until every run is in one of these phases and it has nothing more to write."""
+        until = self.now + patience
+        while self.now < until:
+            self.run(1.0)
+            found = self.phases()
+            if found and set(found) <= phases:
+                return True
+        return False

@@ -1,0 +1,118 @@
+"""A rollout that is killed after each of its writes in turn, and what became of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harness.apps import Case
+from harness.arena import Arena
+from harness.rest import Belongings, unsettled
+from harness.routes import splits
+from harness.traffic import Quality
+
+from canary_analyzer.sandbox.client import DEPLOYMENTS
+
+PATIENCE = 300.0
+AFTERMATH = 15.0
+"""Seconds that are left to tell of the end, and to tidy up after a Deployment that is gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run is to end.
+
+    Attributes:
+        act: what a user (or the new version) does, called every second until it returns True.
+        phase: in which the run ends; empty where its record goes with its Deployment.
+        image: that the app runs afterwards.
+    """
+
+    name: str
+    act: Callable[[Case, Arena], bool]
+    phase: str
+    image: str
+
+
+def _weighted(arena: Arena) -> bool:
+    """Whether the new version gets requests."""
+    shared = any(0 < weight < 100 for split in splits(arena.emulator) for _, weight in split.weights)
+    return shared or arena.images() == ["app:v2"]
+
+
+def _promote(_: Case, __: Arena) -> bool:
+    return True
+
+
+def _spoil(_: Case, arena: Arena) -> bool:
+    arena.quality = Quality.BAD
+    return True
+
+
+def _withdraw(case: Case, arena: Arena) -> bool:
+    if _weighted(arena):
+        arena.annotate(case.subject, **{key: None for key in case.trigger if key in ("image", "baseline")})
+        return True
+    return False
+
+
+def _change_mind(case: Case, arena: Arena) -> bool:
+    if arena.status(case.subject).get("phase") == "Promoting" and arena.images() == ["app:v2"]:
+        arena.annotate(case.subject, abort=arena.runs()[0]["name"])
+        return True
+    return False
+
+
+def _delete(case: Case, arena: Arena) -> bool:
+    if _weighted(arena):
+        arena.emulator.delete(DEPLOYMENTS, case.subject)
+        return True
+    return False
+
+
+ENDINGS = {
+    ending.name: ending
+    for ending in (
+        Ending(name="promoted", act=_promote, phase="Succeeded", image="app:v2"),
+        Ending(name="found worse", act=_spoil, phase="Aborted", image="app:v1"),
+        Ending(name="withdrawn", act=_withdraw, phase="Aborted", image="app:v1"),
+        Ending(name="aborted while promoting", act=_change_mind, phase="Aborted", image="app:v1"),
+    )
+}
+
+
+def play(case: Case, ending: Ending, kill_at: int = 0, down: float = 0.0) -> tuple[Arena, list[str]]:
+    """Return the arena after a rollout, and all that was wrong in it.
+
+    Args:
+        case: the app.
+        ending: how it ends.
+        kill_at: after which write the service is killed; 0 lets it live.
+        down: seconds before it is started again.
+    """
+    arena = case.arena(kill_at=kill_at)
+    arena.down_seconds = down
+    belongings = Belongings.of(arena)
+    case.ask(arena)
+    acted, until = False, arena.now + PATIENCE
+    while arena.now < until and not (arena.phases() and set(arena.phases()) <= {"Succeeded", "Aborted"}):
+        acted = acted or ending.act(case, arena)
+        arena.run(1.0)
+    arena.run(AFTERMATH)
+    return arena, [*arena.violations, *belongings.wrong(arena), *unsettled(arena), *_ended_otherwise(arena, ending)]
+
+
+def _ended_otherwise(arena: Arena, ending: Ending) -> Iterator[str]:
+    if arena.phases() != [ending.phase]:
+        yield f"expected one run that is {ending.phase}, found {arena.phases()}"
+    if arena.images() != [ending.image]:
+        yield f"expected {ending.image} to run, found {arena.images()}"
+
+
+def crash_points(case: Case, ending: Ending) -> int:
+    """Return how many writes a rollout consists of that nobody kills.
+
+    Raises:
+        AssertionError: even that one goes wrong.
+    """
+    arena, wrong = play(case, ending)
+    assert not wrong, (case.name, ending.name, wrong)
+    return len(arena.writes)

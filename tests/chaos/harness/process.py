@@ -1,0 +1,73 @@
+"""The service as one process: what it knows is gone when it is killed, and it works only when the clock says so."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import kubernetes
+from harness.traffic import ScriptedReader
+from harness.wire import Quiet, Wire
+from prometheus_client import CollectorRegistry
+
+from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.rollout.plan import Offers
+from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.reconcile import Ports
+from canary_analyzer.service.rollouts import Rollouts
+from canary_analyzer.service.telemetry import Telemetry
+from canary_analyzer.service.watcher import Watcher
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Work that is due at a time in seconds since the epoch."""
+
+    at: float
+    work: Callable[..., None]
+    args: list[Any]
+
+
+class Jobs:
+    """A scheduler that runs nothing by itself; of APScheduler's it has what the service uses."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+
+    def add_job(
+        self, work: Callable[..., None], trigger: str, *, run_date: datetime, args: list[Any], id: str, **_: Any
+    ) -> None:
+        """Plan a job in place of the one with this id."""
+        self._jobs[id] = Job(at=run_date.timestamp(), work=work, args=args)
+
+    @property
+    def next_at(self) -> float:
+        """When the next job is due."""
+        return min((job.at for job in self._jobs.values()), default=float("inf"))
+
+    def run(self, now: float) -> None:
+        """Run what is due, once each."""
+        for name, job in sorted(self._jobs.items(), key=lambda item: (item[1].at, item[0])):
+            if job.at <= now:
+                self._jobs.pop(name, None)
+                job.work(*job.args)
+
+
+class Process:
+    """The service from its start to its end, over a wire."""
+
+    def __init__(self, wire: Wire, reader: ScriptedReader, clock: Callable[[], float], route_kind: str) -> None:
+        api = kubernetes.client.ApiClient(kubernetes.client.Configuration(host="http://emulator"))
+        api.rest_client.pool_manager = wire
+        cluster = Cluster(api)
+        ports = Ports(cluster=cluster, reader=reader, clock=clock)  # type: ignore[arg-type]
+        self.jobs = Jobs()
+        offers = Offers(profiles=PROFILES, route_kind=route_kind)
+        self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), self.jobs, offers)
+        self._watcher = Watcher("", cluster, self._rollouts)
+
+    def look(self) -> None:
+        """Hear what has happened to Deployments."""
+        with suppress(Quiet):
+            self._watcher.run()
