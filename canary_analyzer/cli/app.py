@@ -8,6 +8,7 @@ import typer
 from canary_analyzer import __version__
 from canary_analyzer.cli import backtest, routes, sandbox, verbs
 from canary_analyzer.cli.calibrate import calibrate
+from canary_analyzer.cli.verb import examples
 
 app = typer.Typer(
     help="Canary analysis for Istio: shift traffic step by step, judge, promote or abort.",
@@ -17,11 +18,13 @@ app = typer.Typer(
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(routes.app, name="routes")
 verbs.add(app)
-app.command()(calibrate)
-app.command(help=backtest.HELP)(backtest.backtest)
+app.command(epilog=examples("canary-analyzer calibrate --config config.yaml --profile careful --rps 20"))(calibrate)
+app.command(help=backtest.HELP, epilog=examples("canary-analyzer backtest --file run-3.json --policy mine.yaml"))(
+    backtest.backtest
+)
 
 
-@app.command()
+@app.command(epilog=examples("canary-analyzer serve --config /etc/canary-analyzer/config.yaml"))
 def serve(
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Kubeconfig file; without it, the configuration of the pod we run in.")
@@ -50,7 +53,7 @@ def serve(
         raise typer.Exit(2) from error
 
 
-@app.command()
+@app.command(epilog=examples("canary-analyzer demo"))
 def demo() -> None:
     """Run three canaries on the sandbox: a good one, a failing one, a slow one."""
     from rich.console import Console
@@ -60,7 +63,7 @@ def demo() -> None:
     raise typer.Exit(run(Console()))
 
 
-@app.command()
+@app.command(epilog=examples("canary-analyzer version"))
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

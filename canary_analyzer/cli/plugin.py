@@ -7,7 +7,7 @@ from typer.completion import get_completion_inspect_parameters
 
 from canary_analyzer import __version__
 from canary_analyzer.cli import verbs
-from canary_analyzer.cli.verb import Verb, Verbs
+from canary_analyzer.cli.verb import Verb, Verbs, examples
 
 NAME = "kubectl canary"
 ASK = "_KUBECTL_CANARY_COMPLETE"
@@ -29,20 +29,19 @@ app = typer.Typer(
 verbs.add(app)
 
 
-@app.command(
-    cls=Verb,
-    epilog="""Examples:
-
+INSTALL = """
     kubectl canary completion > ~/bin/kubectl_complete-canary
+    chmod +x ~/bin/kubectl_complete-canary
+"""
 
-    chmod +x ~/bin/kubectl_complete-canary""",
-)
+
+@app.command(cls=Verb, epilog=examples(INSTALL))
 def completion() -> None:
     """Print the script by which kubectl completes our verbs and names, in every shell that completes kubectl."""
     typer.echo(COMPLETION, nl=False)
 
 
-@app.command(cls=Verb, epilog="Examples:\n\nkubectl canary version")
+@app.command(cls=Verb, epilog=examples("kubectl canary version"))
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

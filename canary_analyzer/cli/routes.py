@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from canary_analyzer.cli.verb import examples
+
 app = typer.Typer(help="Look at routes: what would be edited, or why not.", no_args_is_help=True)
 
 
@@ -13,7 +15,7 @@ def routes() -> None:
     """Group the commands about routes, so that `explain` stays a word of its own."""
 
 
-@app.command()
+@app.command(epilog=examples("canary-analyzer routes explain *.yaml --stable flask-app --weight 10"))
 def explain(  # noqa: PLR0913, PLR0917 - one argument per option
     files: Annotated[
         list[Path],

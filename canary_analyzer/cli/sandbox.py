@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from canary_analyzer.cli.verb import examples
+
 app = typer.Typer(
     help="A mesh in a box on this machine: Kubernetes API, Envoy, Prometheus and a Flask app.", no_args_is_help=True
 )
@@ -15,7 +17,7 @@ def sandbox() -> None:
     """Group the sandbox's commands, so that `up` stays a word of its own."""
 
 
-@app.command()
+@app.command(epilog=examples("canary-analyzer sandbox up --load 50"))
 def up(  # noqa: PLR0913, PLR0917  (every option of the command is a parameter)
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON with the addresses when ready.")] = False,
     load: Annotated[float, typer.Option(min=0, help="Requests per second of a steady client at the ingress.")] = 0.0,

@@ -122,6 +122,11 @@ RunName = Annotated[
 ]
 
 
+def examples(lines: str) -> str:
+    """Return what stands at the end of a command's help: one example a line."""
+    return "\n\n".join(["Examples:", *(line.strip() for line in lines.strip().splitlines())])
+
+
 def on_cluster(function: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options by which a cluster is found, and the connection as its argument `access`."""
 

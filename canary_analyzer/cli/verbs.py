@@ -6,7 +6,7 @@ import typer
 
 from canary_analyzer.cli import asking, config, seeing, starting, waiting
 from canary_analyzer.cli.abort import abort
-from canary_analyzer.cli.verb import Verb, Verbs
+from canary_analyzer.cli.verb import Verb, Verbs, examples
 
 VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "start": (
@@ -47,15 +47,13 @@ CONFIG: dict[str, tuple[Callable[..., None], str]] = {
 
 def add(app: typer.Typer) -> None:
     """Add all verbs to an app."""
-    for name, (verb, examples) in VERBS.items():
-        _add(app, name, verb, examples)
+    for name, (verb, lines) in VERBS.items():
+        _add(app, name, verb, lines)
     group = typer.Typer(cls=Verbs, help="Look at what can be tuned, and check it.", no_args_is_help=True)
-    for name, (verb, examples) in CONFIG.items():
-        _add(group, name, verb, examples)
+    for name, (verb, lines) in CONFIG.items():
+        _add(group, name, verb, lines)
     app.add_typer(group, name="config")
 
 
-def _add(app: typer.Typer, name: str, verb: Callable[..., None], examples: str) -> None:
-    lines = (line.strip() for line in examples.strip().splitlines())
-    epilog = "\n\n".join(["Examples:", *lines])
-    app.command(name, cls=Verb, epilog=epilog)(verb)
+def _add(app: typer.Typer, name: str, verb: Callable[..., None], lines: str) -> None:
+    app.command(name, cls=Verb, epilog=examples(lines))(verb)

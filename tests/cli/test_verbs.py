@@ -1,0 +1,78 @@
+"""What holds for every verb: help with an example, one sentence when it fails, an exit code of its own."""
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from canary_analyzer.cli.app import app
+from canary_analyzer.cli.plugin import app as plugin
+from canary_analyzer.cli.waits import STAGES
+from canary_analyzer.rollout.programs import PROGRAMS
+
+
+def commands(command, path=()):
+    """Every command that does something, with the words that lead to it."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+        return
+    for name, each in inner.items():
+        yield from commands(each, (*path, name))
+
+
+EVERY = [
+    pytest.param(which, words, id=" ".join([name, *words]))
+    for name, which in (("kubectl canary", plugin), ("canary-analyzer", app))
+    for words, command in commands(get_command(which))
+    if not command.hidden
+]
+
+
+@pytest.mark.parametrize(("which", "words"), EVERY)
+def test_every_verb_has_help_with_an_example(which, words):
+    told = CliRunner().invoke(which, [*words, "--help"], env={"COLUMNS": "120"})
+    assert told.exit_code == 0
+    example = told.output[told.output.index("Example") :]
+    assert any(f"{program} {' '.join(words)}" in example for program in ("kubectl canary", "canary-analyzer"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["frobnicate"], id="no such verb"),
+        pytest.param(["status"], id="no Deployment"),
+        pytest.param(["list", "--colour"], id="no such option"),
+        pytest.param(["history", "app", "--limit", "0"], id="value out of range"),
+        pytest.param(["wait", "app", "--timeout", "soon"], id="no duration"),
+        pytest.param(["wait", "app", "--for", "godot"], id="nothing to wait for"),
+        pytest.param(["start", "app", "--image", "app:v2", "--set", "tick_seconds"], id="no FIELD=VALUE"),
+        pytest.param(["abort"], id="neither one nor all"),
+        pytest.param(["status", "nope"], id="no such Deployment"),
+        pytest.param(["explain", "nope-1"], id="no such run"),
+        pytest.param(["hold", "app"], id="no run under way"),
+        pytest.param(["watch", "app"], id="nothing to watch"),
+        pytest.param(["list", "--kubeconfig", "/nowhere"], id="no kubeconfig"),
+        pytest.param(["list", "--context", "nowhere"], id="no such context"),
+    ],
+)
+def test_trouble_is_one_sentence_and_exit_code_3_which_no_run_has(shop, canary, words):
+    told = canary(*words)
+    assert told.exit_code == 3
+    assert told.stdout == ""
+    assert told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_cluster_that_is_not_there_is_told_with_what_helps(canary, tmp_path):
+    nowhere = tmp_path / "nowhere"
+    nowhere.write_text(
+        """{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c, user: u}}],
+        clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}], users: [{name: u, user: {}}]}"""
+    )
+    told = canary("list", kubeconfig=nowhere)
+    assert told.exit_code == 3
+    assert "is the cluster reachable" in told.stderr
+
+
+def test_every_stage_that_a_run_can_be_at_has_words():
+    assert {stage.name for program in PROGRAMS.values() for stage in program} == set(STAGES)
