@@ -11,21 +11,18 @@ the next call goes on (default build/bench-sandbox.jsonl; delete it to begin ane
 
 import json
 import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from apps import POLL_SECONDS, App, Place
+from apps import App, Place
+from processes import process
 from rich.console import Console
 from rich.table import Table
 
@@ -50,25 +47,7 @@ profiles:
 """
 RUNS, APPS = int(os.environ.get("RUNS", "10")), int(os.environ.get("APPS", "4"))
 RESULTS = Path(os.environ.get("RESULTS", "build/bench-sandbox.jsonl"))
-STOP_SECONDS = 30
 Result = dict[str, Any]
-
-
-@contextmanager
-def process(arguments: Sequence[str], log: Path, says: str) -> Iterator[str]:
-    """Run a command of ours until the end of the block; gives the line with which it says that it is up."""
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "canary_analyzer.cli", *arguments]
-        running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        while not (lines := [line for line in log.read_text().splitlines() if says in line]):
-            if running.poll() is not None:
-                raise SystemExit(f"{' '.join(arguments)} did not come up:\n{log.read_text()}")
-            time.sleep(POLL_SECONDS)
-        yield lines[0]
-    finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(STOP_SECONDS)
 
 
 def known() -> list[Result]:

@@ -1,0 +1,124 @@
+"""Pods that are killed, and a service that is killed, comes back, or never does."""
+
+import subprocess
+import sys
+import time
+
+from tests.e2e.zero_loss.app import NAME, App
+from tests.e2e.zero_loss.scenario import Scenario
+from tests.e2e.zero_loss.scenarios.plays import ABORTED, LONG_ROLLING, STAY, SUCCEEDED, Play
+
+AWAY_SECONDS = 3.0
+"""Without a service; longer than a step's settle time."""
+
+
+def _pods_killed(deployment: str, **companions: str) -> Play:
+    """One pod at every step; the others of it and Istio's retries keep its requests."""
+
+    def play(app: App) -> None:
+        app.start("v2", **companions)
+        for weight in (10, 25, 50):
+            app.at(weight)
+            app.kill_pod(deployment)
+        app.ends(SUCCEEDED, promoted="flask-app:v2")
+
+    return play
+
+
+def _killed_in_every_stage(image: str, phase: str, **companions: str) -> Play:
+    """Kill and start the service again in every stage that is seen."""
+
+    def play(app: App) -> None:
+        app.start(image, **companions)
+        seen = set()
+
+        def over() -> bool:
+            run = app.run()
+            at = (run["phase"], run["stage"], run["step"])
+            if run["phase"] not in (SUCCEEDED, ABORTED) and at not in seen:
+                seen.add(at)
+                app.service.kill()
+                app.service.start()
+            return run["phase"] in (SUCCEEDED, ABORTED)
+
+        app.until(over, "the end of the run")
+        app.ends(phase, promoted=f"flask-app:{image}" if phase == SUCCEEDED else "")
+
+    return play
+
+
+def _away(stage: str, phase: str) -> Play:
+    """The service is killed, stays away for a while, and takes the run up again."""
+
+    def play(app: App) -> None:
+        app.start("v2")
+        app.at_stage(stage, phase)
+        app.service.kill()
+        time.sleep(AWAY_SECONDS)
+        app.service.start()
+        app.ends(SUCCEEDED, promoted="flask-app:v2")
+
+    return play
+
+
+def _abort_all(app: App) -> None:
+    """The service was deleted for good; somebody finds out later."""
+    app.start("v2", config=STAY)
+    app.at(50)
+    app.service.kill()
+    time.sleep(2 * AWAY_SECONDS)
+    command = [sys.executable, "-m", "canary_analyzer.cli", "abort", "--all", *app.where]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise AssertionError(f"abort --all: {made.stdout}{made.stderr}")
+    app.ends(ABORTED, "a user asked for it")
+
+
+def _deployment_deleted_unseen(app: App) -> None:
+    app.start("v2", config=STAY)
+    app.at(50)
+    app.service.kill()
+    app.delete("Deployment")
+    app.until(lambda: not app.pods(NAME), "stable's pods to go")
+    app.service.start()
+    app.until(lambda: not app.differences(), "all to be tidy")
+
+
+def _deployment_deleted(app: App) -> None:
+    app.start("v2", config=STAY)
+    app.at(50)
+    app.delete("Deployment")
+    app.until(lambda: not app.differences(), "all to be tidy")
+
+
+ITS_PODS = "the user deletes the Deployment that serves"
+
+SCENARIOS = (
+    Scenario(name="canary pods killed", play=_pods_killed(f"{NAME}-canary")),
+    Scenario(name="stable pods killed", play=_pods_killed(NAME)),
+    Scenario(name="service killed in every stage: v2", play=_killed_in_every_stage("v2", SUCCEEDED)),
+    Scenario(
+        name="service killed in every stage: v2-errors",
+        play=_killed_in_every_stage("v2-errors", ABORTED, config=STAY),
+    ),
+    Scenario(
+        name="service killed in every stage of blue-green",
+        play=_killed_in_every_stage("v2", SUCCEEDED, strategy="blue-green"),
+    ),
+    Scenario(
+        name="service killed in every stage of a rolling update",
+        play=_killed_in_every_stage("v2", SUCCEEDED, strategy="rolling", config=LONG_ROLLING),
+    ),
+    *(
+        Scenario(name=f"service away: {stage}", play=_away(stage, phase))
+        for stage, phase in {
+            "await canary": "Starting",
+            "analyse": "Analysing",
+            "await stable": "Promoting",
+            "settle drained": "Promoting",
+        }.items()
+    ),
+    Scenario(name="service deleted for good, abort --all", play=_abort_all),
+    Scenario(name="Deployment deleted while no service runs", play=_deployment_deleted_unseen, users_own=ITS_PODS),
+    Scenario(name="Deployment deleted in mid-run", play=_deployment_deleted, users_own=ITS_PODS),
+)
