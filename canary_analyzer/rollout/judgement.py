@@ -6,6 +6,7 @@ pydantic builds nested dataclasses from the inside out and stops at the first th
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
@@ -39,7 +40,7 @@ Analysis = Annotated[Policy, BeforeValidator(read)]
 def _read(kind: type[Any], given: Mapping[str, object], path: Path) -> tuple[Any, list[InitErrorDetails]]:
     """Return an instance of the dataclass `kind` and all that is wrong with it; its own checks have not refused it."""
     whole = object.__new__(kind)  # not kind(...), which would refuse before the other levels have been read
-    defaults, hints = vars(kind()), get_type_hints(kind)
+    defaults, hints = vars(kind()), _hints(kind)
     wrong = [_unknown(name, given[name], path) for name in given if name not in defaults]
     mistyped: dict[str, list[InitErrorDetails]] = {}
     for name, value in defaults.items():
@@ -59,10 +60,20 @@ def _read(kind: type[Any], given: Mapping[str, object], path: Path) -> tuple[Any
 def _typed(hint: Any, given: object, path: Path) -> tuple[object, list[InitErrorDetails]]:
     """Return the value as its type wants it, or as it was given with what pydantic has to say to it."""
     try:
-        return TypeAdapter(hint).validate_python(given), []
+        return _adapter(hint).validate_python(given), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
         return given, [_worded(item["msg"], (*path, *item["loc"]), item["input"]) for item in errors]
+
+
+@cache
+def _hints(kind: type[Any]) -> Mapping[str, Any]:
+    return get_type_hints(kind)  # as slow as all the rest of reading a policy, and each record holds one
+
+
+@cache
+def _adapter(hint: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
 
 
 def _unknown(name: str, value: object, path: Path) -> InitErrorDetails:
