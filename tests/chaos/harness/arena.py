@@ -61,6 +61,7 @@ class Arena:
         self._uneven: frozenset[str] = frozenset()
         self.wire = Wire(self.emulator, self._written, self.sleep)
         self._process: Process | None = None
+        self._seen: object = None
 
     # Time --------------------------------------------------------------------------------------------------------
 
@@ -93,11 +94,20 @@ class Arena:
             self._process = self._started()
         try:
             with mock.patch.object(watcher, "time", self):
-                if self.now == int(self.now):
+                if self._has_news():
                     self._process.look()
                 self._process.jobs.run(self.now)
         except Killed:
             self.kill()
+
+    def _has_news(self) -> bool:
+        """Whether there is anything new of Deployments but their status, of which a watcher takes no notice."""
+        seen = [
+            (each["metadata"]["uid"], each["metadata"].get("annotations"), each["spec"])
+            for each in self.emulator.all(DEPLOYMENTS)
+        ]
+        before, self._seen = self._seen, seen
+        return seen != before
 
     def _started(self) -> Process:
         return Process(self.wire, ScriptedReader(self._traffic), lambda: self.now, self._route_kind)
@@ -105,7 +115,7 @@ class Arena:
     def kill(self) -> None:
         """End the service; it starts again after `down_seconds`."""
         self.kills += 1
-        self._process = None
+        self._process, self._seen = None, None
         self._down_until = self.now + self.down_seconds
 
     # What is watched -----------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from canary_analyzer.sandbox.workloads.writes import Create, Delete, Patch, Writ
 
 CRASHING = "crash"
 """Images with this in their name never become Ready."""
+PATIENCE = 3.0
+"""Seconds after which it is looked again whether time alone has changed something."""
 KINDS = {DEPLOYMENTS: ("apps/v1", "Deployment"), REPLICASETS: ("apps/v1", "ReplicaSet"), PODS: ("v1", "Pod")}
 
 
@@ -30,10 +32,20 @@ class World:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
+        self._quiet = (0, 0.0)
 
     def step(self, now: float) -> bool:
         """Take every controller one pass further and say whether anything has changed."""
         before, moment = self._emulator.store.revision, datetime.fromtimestamp(now, UTC)
+        if before == self._quiet[0] and now < self._quiet[1] + PATIENCE:
+            return False
+        self._pass(moment)
+        changed = self._emulator.store.revision != before
+        if not changed:
+            self._quiet = (before, now)
+        return changed
+
+    def _pass(self, moment: datetime) -> None:
         for pod in self._all(PODS):
             self._run(pod, moment)
         scaled = {(NAMESPACE, each["metadata"]["name"]): each for each in self._all(DEPLOYMENTS)}
@@ -46,7 +58,6 @@ class World:
         for each in self._all(REPLICASETS):
             self._apply(replicasets.plan(each, controlled(each, self._all(PODS)), moment))
         self._collect()
-        return self._emulator.store.revision != before
 
     def settle(self, now: float) -> None:
         """Take passes until nothing changes."""
