@@ -184,6 +184,16 @@ class Run(Value):
         step = self.ramp[self.step]
         return step.model_copy(update={"weight": self.climbed}) if isinstance(step, Climb) and self.climbed else step
 
+    @property
+    def deadline(self) -> float | None:
+        """When the run goes back without a verdict, in seconds since the epoch; None while that cannot happen.
+
+        What people make it wait for does not count, and what has passed is no longer undecided.
+        """
+        if self.ended or self.phase is Phase.PROMOTING or self.held_since is not None:
+            return None
+        return self.started + self.held_seconds + self.policy.deadline_seconds
+
     def at_stage(self, stage: str, now: float) -> Self:
         """Return the run at another stage, its clock started anew, its open window of samples closed."""
         closed = tuple(w if w.until is not None else Window(since=w.since, until=now) for w in self.windows)

@@ -63,6 +63,8 @@ class Active:
     saved_ticks: int = 0
     """How many ticks of the story are saved."""
     view: View | None = None
+    judged: Evidence | None = None
+    """What the last pass decided by."""
     told_until: float = 0.0
     """When the last line of the run's story that was told was written, in seconds since the epoch."""
     write_trouble: str = ""
@@ -100,7 +102,9 @@ def conclude(ports: Ports, active: Active) -> Active | None:
         ports.reader.forget(pair(plan))
         return None
     story = continued(active.record.story, plan, active.progress, judged.verdict)
-    active = replace(active, record=replace(active.record, run=decision.run, story=story), view=situation.view)
+    active = replace(
+        active, record=replace(active.record, run=decision.run, story=story), view=situation.view, judged=judged
+    )
     if decision.run != plan or story.ticks - active.saved_ticks >= STORY_TICKS:
         active = _saved(ports.cluster, active)
     if pair(decision.run) != pair(plan):

@@ -1,5 +1,6 @@
 """Bring a run's samples up to date: the boundary between Prometheus and the pure `rollout.evidence`."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from canary_analyzer.metrics import (
@@ -19,14 +20,17 @@ from canary_analyzer.rollout.rolling import Rolling
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.settings import PrometheusSettings
 
+OnQuery = Callable[[float, bool], None]
+"""Told of every query how many seconds it took, and whether it was answered."""
 
-def reader(given: PrometheusSettings) -> SampleReader:
+
+def reader(given: PrometheusSettings, on_query: OnQuery | None = None) -> SampleReader:
     """Return the reader that all runs share, as it is configured."""
     mesh = dialect(given.dialect, given.reporter)
-    return SampleReader(prometheus(given), ReaderSettings(dialect=mesh, staleness=given.staleness_seconds))
+    return SampleReader(prometheus(given, on_query), ReaderSettings(dialect=mesh, staleness=given.staleness_seconds))
 
 
-def prometheus(given: PrometheusSettings) -> PrometheusReader:
+def prometheus(given: PrometheusSettings, on_query: OnQuery | None = None) -> PrometheusReader:
     """Return what asks Prometheus, as it is configured."""
     credentials = Credentials(
         username=given.username,
@@ -35,7 +39,9 @@ def prometheus(given: PrometheusSettings) -> PrometheusReader:
         ca_file=given.ca_file,
         headers=given.headers,
     )
-    return PrometheusReader(given.url, timeout_seconds=given.timeout_seconds, credentials=credentials)
+    return PrometheusReader(
+        given.url, timeout_seconds=given.timeout_seconds, credentials=credentials, on_query=on_query
+    )
 
 
 def pair(run: Run) -> Pair:

@@ -55,7 +55,7 @@ def test_a_run_has_series_while_it_is_active_and_none_afterwards(served, run):
     telemetry.count(run.model_copy(update={"phase": Phase.SUCCEEDED}))
     gone = requests.get(f"{url}/metrics").text
     assert 'run="app-1"' not in gone
-    assert 'canary_analyzer_verdicts_total{result="Succeeded"} 1.0' in gone
+    assert 'canary_analyzer_verdicts_total{cause="",result="Succeeded"} 1.0' in gone
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
