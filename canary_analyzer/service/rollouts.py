@@ -22,6 +22,7 @@ from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.byo import NotYet
 from canary_analyzer.service.intake import StillChanging, take_in
 from canary_analyzer.service.reconcile import Active, Ports, conclude, sampled
+from canary_analyzer.service.replicas import Shards
 from canary_analyzer.service.samples import pair
 from canary_analyzer.service.telemetry import Telemetry
 
@@ -50,8 +51,11 @@ class Rollouts:
         telemetry: Telemetry,
         scheduler: BaseScheduler,
         offers: Offers,
+        shards: Shards,
     ) -> None:
         self._ports = ports
+        self._shards = shards
+        self._stopping = False
         self._telemetry = telemetry
         self._scheduler = scheduler
         self._offers = offers
@@ -62,6 +66,8 @@ class Rollouts:
     def add(self, record: Record) -> None:
         """Take a run up, new or found after a restart; one that is known already stays as it is."""
         key = (record.run.namespace, record.run.deployment)
+        if not self._shards.owns(key):
+            return
         with self._lock:
             if key in self._active:
                 return
@@ -72,6 +78,17 @@ class Rollouts:
     def offer(self, offers: Offers) -> None:
         """Let annotations choose from these from now on."""
         self._offers = offers
+
+    def share_out(self) -> None:
+        """Let go of runs that are another replica's now; ours that are not here yet are for a watcher to add."""
+        with self._lock:
+            others = [key for key in self._active if not self._shards.owns(key)]
+        for key in others:
+            self.wake(key)
+
+    def stop(self) -> None:
+        """Begin no further pass; those in hand go on."""
+        self._stopping = True
 
     def __contains__(self, key: Key) -> bool:
         """Whether the Deployment has an active run."""
@@ -98,10 +115,12 @@ class Rollouts:
         self._job("intake", self._take_in, [key, before], self._ports.clock() + wait)
 
     def _schedule(self, key: Key, at: float) -> None:
-        self._job("run", self._pass, [key], at)
+        self._job("run", self._pass, [key, at], at)
 
     def _job(self, kind: str, work: Callable[..., None], args: list[Any], at: float) -> None:
         """Do some work on a Deployment at a time (seconds since the epoch); a later call replaces an earlier one."""
+        if self._stopping:
+            return
         self._scheduler.add_job(
             work,
             "date",
@@ -114,7 +133,7 @@ class Rollouts:
     def _take_in(self, key: Key, before: Seen | None) -> None:
         """Read the Deployment anew and start its run; where that fails, again a little later."""
         with self._turn(key), structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
-            if key in self:
+            if key in self or self._stopping or not self._shards.owns(key):
                 return
             try:
                 record = self._taken_in(key, before)
@@ -127,30 +146,40 @@ class Rollouts:
                 self.request(key, before, RETRY_SECONDS)
             except Exception:
                 log.exception("the request could not be taken in by a defect of ours, trying again")
+                self._telemetry.health.defect()
                 self.request(key, before, DEFECT_SECONDS)
             else:
                 if record is not None:
                     self.add(record)
 
     def _taken_in(self, key: Key, before: Seen | None) -> Record | None:
-        deployment = self._ports.cluster.find(DEPLOYMENTS, *key)
+        cluster = self._fenced(key).cluster
+        deployment = cluster.find(DEPLOYMENTS, *key)
         if deployment is None:
             return None
-        return take_in(self._ports.cluster, deployment, before, self._offers, self._ports.clock())
+        return take_in(cluster, deployment, before, self._offers, self._ports.clock())
+
+    def _fenced(self, key: Key) -> Ports:
+        """Return the ports for work on one Deployment, with which nothing is written that is another replica's."""
+        return replace(self._ports, cluster=self._ports.cluster.fenced(lambda: self._shards.require(key)))
 
     def _turn(self, key: Key) -> Lock:
         """Return what lets one job at a time work on a Deployment; each reads everything anew once it has its turn."""
         return self._turns.setdefault(key, Lock())
 
-    def _pass(self, key: Key) -> None:
+    def _pass(self, key: Key, due: float) -> None:
         with self._turn(key):
+            self._telemetry.health.late(self._ports.clock() - due)
             self._take_turn(key)
 
     def _take_turn(self, key: Key) -> None:
         with self._lock:
             active = self._active.get(key)
-        if active is None:
-            return  # woken in the moment of its end
+        if active is None or self._stopping:
+            return  # woken in the moment of its end, or of ours
+        if not self._shards.owns(key):
+            self._let_go(key)
+            return
         run = active.run
         with structlog.contextvars.bound_contextvars(
             namespace=run.namespace, deployment=run.deployment, run=run.name, step=run.step
@@ -168,7 +197,7 @@ class Rollouts:
         """Run one pass; whatever goes wrong, the next one tries again."""
         try:
             active = sampled(self._ports, active)
-            following = conclude(self._ports, active)
+            following = conclude(self._fenced((active.run.namespace, active.run.deployment)), active)
             return following, delay(following.run, self._ports.clock()) if following is not None else 0.0
         except Conflict as error:
             log.info("somebody else wrote, reading again", error=str(error))
@@ -178,6 +207,7 @@ class Rollouts:
             return active, RETRY_SECONDS
         except Exception:
             log.exception("pass failed by a defect of ours, trying again")
+            self._telemetry.health.defect()
             return active, DEFECT_SECONDS
 
     def _reloaded(self, active: Active) -> Active:
@@ -193,14 +223,22 @@ class Rollouts:
 
     def _end(self, key: Key, last: Active | None) -> None:
         """Forget a run that is over, or gone with its Deployment, and look for the user's next wish."""
-        with self._lock:
-            before = self._active.pop(key).run
-        self._telemetry.show(key, None)
-        self._ports.reader.forget(pair(before))
-        self._ports.webhooks.forget(before)
+        before = self._forget(key)
         if last is not None:
             self._telemetry.count(last.run)
         self.request(key, before_next(before))
+
+    def _let_go(self, key: Key) -> None:
+        run = self._forget(key)
+        log.info("another replica goes on with the run", namespace=key[0], deployment=key[1], run=run.name)
+
+    def _forget(self, key: Key) -> Run:
+        with self._lock:
+            run = self._active.pop(key).run
+        self._telemetry.show(key, None)
+        self._ports.reader.forget(pair(run))
+        self._ports.webhooks.forget(run)
+        return run
 
 
 def before_next(run: Run) -> Seen | None:

@@ -1,8 +1,11 @@
 """The whole service, put together and run until it is told to stop."""
 
+import os
 import signal
+import socket
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC
 from functools import partial
 from pathlib import Path
@@ -13,20 +16,22 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.cache import Cache
-from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.service import http, logs, samples
 from canary_analyzer.service.archive import Archive
 from canary_analyzer.service.pages import Pages
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.reload import ConfigFile, Reloader
+from canary_analyzer.service.replicas import Alone, Replicas
 from canary_analyzer.service.rollouts import Rollouts
-from canary_analyzer.service.settings import ServiceSettings
+from canary_analyzer.service.settings import ReplicaSettings, ServiceSettings
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
 from canary_analyzer.service.webhooks import Webhooks
 
 log = structlog.get_logger()
 
+IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 TURNS = 3
 """Jobs of one Deployment that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
 
@@ -43,24 +48,26 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         ClusterError: the kubeconfig cannot be used.
     """
     logs.configure()
-    cluster = Cluster.connect(kubeconfig)
+    registry = CollectorRegistry()
+    telemetry = Telemetry(registry)
+    cluster = Cluster.connect(kubeconfig, telemetry.health.requested)
     ports = Ports(
         cluster=cluster,
         cache=Cache(cluster, settings.namespaces),
-        reader=samples.reader(settings.prometheus),
+        reader=samples.reader(settings.prometheus, telemetry.health.queried),
         clock=time.time,
         webhooks=Webhooks(settings=settings.webhooks),
         read_logs=settings.read_logs,
     )
-    registry = CollectorRegistry()
     workers = ThreadPoolExecutor(settings.workers)
     scheduler = BackgroundScheduler(
         executors={"default": workers},
         job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
         timezone=UTC,
     )
-    rollouts = Rollouts(ports, Telemetry(registry), scheduler, settings.offers)
-    watchers = [Watcher(namespace, ports.cluster, rollouts) for namespace in settings.namespaces or ("",)]
+    shards = _shards(cluster, settings.replicas)
+    rollouts = Rollouts(ports, telemetry, scheduler, settings.offers, shards)
+    watchers = [Watcher(namespace, ports.cluster, rollouts, shards) for namespace in settings.namespaces or ("",)]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
     sources = http.Sources(
         registry=registry,
@@ -72,15 +79,48 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     if file is not None:
         _reloading(Reloader(file, settings, partial(_take_over, ports, rollouts), registry))
     scheduler.start()
+    if isinstance(shards, Replicas):
+        shards.start(
+            lambda: scheduler.add_job(_share_out, args=[rollouts, watchers], id="share out", replace_existing=True)
+        )
     for watcher in watchers:
         threading.Thread(target=watcher.run, name="watch", daemon=True).start()
     log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
     told_to_stop.wait()
     log.info("stopping after the passes in hand; runs go on with the next start")
     # A pass ends by scheduling the next one, for which it needs what a scheduler that waits for it would hold.
+    rollouts.stop()
     scheduler.shutdown(wait=False)
     workers.shutdown(wait=True)
+    if isinstance(shards, Replicas):
+        shards.release()
     server.shutdown()
+
+
+def _shards(cluster: Cluster, settings: ReplicaSettings) -> Replicas | Alone:
+    namespace = settings.namespace or _own_namespace()
+    if not namespace:
+        return Alone()
+    name = os.environ.get("POD_NAME") or socket.gethostname()
+    return Replicas(cluster, namespace, name, settings.lease_seconds)
+
+
+def _own_namespace() -> str:
+    """Return the namespace of the pod we run in; empty outside a pod."""
+    try:
+        return os.environ.get("POD_NAMESPACE") or IN_POD.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _share_out(rollouts: Rollouts, watchers: Sequence[Watcher]) -> None:
+    """Let go of what is others' now, and take up what is ours."""
+    rollouts.share_out()
+    for watcher in watchers:
+        try:
+            watcher.look()
+        except ClusterError as error:
+            log.warning("what other replicas have left could not be read; the next list finds it", error=str(error))
 
 
 def _take_over(ports: Ports, rollouts: Rollouts, settings: ServiceSettings) -> None:

@@ -69,6 +69,16 @@ class HttpSettings(Settings):
     """0 lets the system choose a free one."""
 
 
+class ReplicaSettings(Settings):
+    """How several replicas of the service share the runs, by one Lease each."""
+
+    namespace: str = ""
+    """Of the Leases; else that of the pod we run in; outside a pod there are no Leases and no other replicas."""
+    lease_seconds: Annotated[Seconds, Field(ge=2, le=300)] = 15.0
+    """After so long, others take over what a replica had that died; three fifths of it may the API server not answer
+    before a replica stops writing."""
+
+
 class Routing(StrEnum):
     """Which API says where requests go."""
 
@@ -90,6 +100,7 @@ class ServiceSettings(Settings):
     """Namespaces that are watched; none means all."""
     prometheus: PrometheusSettings = PrometheusSettings()
     http: HttpSettings = HttpSettings()
+    replicas: ReplicaSettings = ReplicaSettings()
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Runs that may be taken forward at the same moment."""
     profiles: Mapping[str, RolloutPolicy] = PROFILES

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from threading import Event
+from threading import Event, Lock
 
 import structlog
 
@@ -13,11 +13,14 @@ from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.routing import Document
 from canary_analyzer.service.intake import seen
+from canary_analyzer.service.replicas import Shards
 from canary_analyzer.service.rollouts import Key, Rollouts
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = 2.0
+SWEEP = "(sweep)"
+"""Stands for a Deployment's name where replicas agree on who sweeps; none can have it."""
 
 
 class Watcher:
@@ -26,10 +29,13 @@ class Watcher:
     `synced` is set once the first list has been worked through.
     """
 
-    def __init__(self, namespace: str, cluster: Cluster, rollouts: Rollouts) -> None:
+    def __init__(self, namespace: str, cluster: Cluster, rollouts: Rollouts, shards: Shards) -> None:
         self._namespace = namespace
         self._cluster = cluster
         self._rollouts = rollouts
+        self._shards = shards
+        self._swept = False
+        self._looking = Lock()
         self._seen: dict[Key, Seen] = {}
         self._wishes: dict[Key, Mapping[str, str]] = {}
         self._before: dict[Key, Seen | None] = {}
@@ -50,21 +56,38 @@ class Watcher:
                 log.exception("watching failed by a defect of ours, trying again")
                 time.sleep(RETRY_SECONDS)
 
-    def _follow(self) -> None:
-        cluster = self._cluster
-        for record in records.active(cluster, self._namespace):
+    def look(self) -> str:
+        """List everything and take up what is ours: runs, and Deployments that ask for one; return the list's version.
+
+        Raises:
+            ClusterError: the API server did not answer.
+        """
+        for record in records.active(self._cluster, self._namespace):
             self._rollouts.add(record)
-        if not self.synced.is_set():
-            sweep_if_possible(cluster, self._namespace, time.sleep)
-        listing = cluster.list(DEPLOYMENTS, self._namespace)
-        for deployment in listing.items:
-            self._look_at(deployment)
-        self.synced.set()
-        for kind, deployment in cluster.watch(DEPLOYMENTS, listing.version, self._namespace):
-            if kind == "DELETED":
-                self._forget(_key(deployment))
-            elif kind in ("ADDED", "MODIFIED"):
+        self._sweep()
+        listing = self._cluster.list(DEPLOYMENTS, self._namespace)
+        with self._looking:
+            for deployment in listing.items:
                 self._look_at(deployment)
+        self.synced.set()
+        return listing.version
+
+    def _follow(self) -> None:
+        version = self.look()
+        for kind, deployment in self._cluster.watch(DEPLOYMENTS, version, self._namespace):
+            with self._looking:
+                if kind == "DELETED":
+                    self._forget(_key(deployment))
+                elif kind in ("ADDED", "MODIFIED"):
+                    self._look_at(deployment)
+
+    def _sweep(self) -> None:
+        """Sweep once, where this is the replica to do so."""
+        sweeping = (self._namespace, SWEEP)
+        if not self._swept and self._shards.owns(sweeping):
+            cluster = self._cluster.fenced(lambda: self._shards.require(sweeping))
+            sweep_if_possible(cluster, self._namespace, time.sleep)
+            self._swept = True
 
     def _forget(self, key: Key) -> None:
         for known in (self._seen, self._wishes, self._before):
