@@ -59,6 +59,7 @@ class Row:
     run: Run
     url: str
     tone: str
+    versions: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def run_page(run: Run, story: Story, setting: Setting) -> str:
 
 def list_page(runs: Sequence[tuple[Run, str]], setting: Setting) -> str:
     """Return the list of runs, each with the URL of its page: those under way first, then the newest ended."""
-    rows = [Row(run=run, url=url, tone=tone(run.phase)) for run, url in runs]
+    rows = [Row(run=run, url=url, tone=tone(run.phase), versions=words.versions(run)) for run, url in runs]
     under_way = sorted((row for row in rows if not row.run.ended), key=lambda row: (row.run.namespace, row.run.name))
     ended = sorted((row for row in rows if row.run.ended), key=lambda row: row.run.started, reverse=True)
     groups = (
@@ -159,6 +160,12 @@ def _said(story: Story, prefix: str) -> str:
     return "; ".join(said) or "Not judged yet; the numbers are in the table below."
 
 
+def _coded(text: str) -> Markup:
+    """Mark what stands between backticks as code."""
+    outside, inside = Markup("{}"), Markup("<code>{}</code>")
+    return Markup("").join((inside if odd % 2 else outside).format(part) for odd, part in enumerate(text.split("`")))
+
+
 def _render(template: str, setting: Setting, **values: object) -> str:
     return PAGES.get_template(template).render(setting=setting, **values)
 
@@ -166,4 +173,12 @@ def _render(template: str, setting: Setting, **values: object) -> str:
 PAGES = Environment(
     loader=PackageLoader("canary_analyzer.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
-PAGES.filters.update(time=words.time, iso=words.iso, duration=words.duration)
+PAGES.filters.update(
+    time=words.time,
+    minute=words.minute,
+    clock=words.clock,
+    iso=words.iso,
+    duration=words.duration,
+    coded=_coded,
+    tone=tone,
+)

@@ -76,11 +76,19 @@ def evidence(story: Story, side: str) -> Markup:
 
 def _svg(name: str, draw: Draw) -> Markup:
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+        figure = Figure(figsize=(5.4, 2.7), layout="constrained")
         axes = figure.subplots()
         draw(axes)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper left", fontsize=9, ncols=4, bbox_to_anchor=(0, 1.16), borderaxespad=0)
+            axes.legend(
+                loc="upper left",
+                fontsize=9,
+                ncols=4,
+                columnspacing=1.2,
+                handlelength=1.4,
+                bbox_to_anchor=(0, 1.16),
+                borderaxespad=0,
+            )
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = text.getvalue()

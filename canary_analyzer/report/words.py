@@ -60,6 +60,11 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
 
 
+def minute(at: float) -> str:
+    """Return a time in UTC, to the minute."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
 def iso(at: float) -> str:
     """Return a time for machines."""
     return datetime.fromtimestamp(at, UTC).isoformat()

@@ -53,7 +53,7 @@ _MEANWHILE: Mapping[str, str] = {
 _AFTER_ABORT: Mapping[Cause, str] = {
     Cause.JUDGED_WORSE: (
         "Traffic is back on the old version. See what the canary's pods and their last log lines say, mend the version "
-        "and annotate the new image; if so much is acceptable, raise that tolerance under `analysis` in {config}. "
+        "and annotate the new image; if so much is acceptable, raise that tolerance under `analysis` in `{config}`. "
         "{again}"
     ),
     Cause.UNDECIDED: (
@@ -66,18 +66,18 @@ _AFTER_ABORT: Mapping[Cause, str] = {
         "version and annotate the new image. {again}"
     ),
     Cause.LATE: (
-        "Traffic is on the old version. Find out what kept it; start_seconds and promote_seconds in {config} say how "
+        "Traffic is on the old version. Find out what kept it; start_seconds and promote_seconds in `{config}` say how "
         "long things may take. {again}"
     ),
     Cause.WITHDRAWN: "Nothing to do: this was a person's wish. {again}",
     Cause.STABLE_CHANGED: (
-        "See who changed it (kubectl rollout history deployment/{run.stable} -n {run.namespace}). {again}"
+        "See who changed it: `kubectl rollout history deployment/{run.stable} -n {run.namespace}`. {again}"
     ),
     Cause.REFUSED_BY_WEBHOOK: "Ask whoever runs the webhook why it refused. {again}",
     Cause.REVERTED: "Let the tool that manages {routes} leave the weights of our routes alone. {again}",
     Cause.NOT_ROLLED_OUT: (
         "The canary was fine where it ran, so look for what differs: quota, nodes, volumes "
-        "(kubectl describe deployment/{run.stable} -n {run.namespace}). {again}"
+        "(`kubectl describe deployment/{run.stable} -n {run.namespace}`). {again}"
     ),
 }
 
@@ -90,4 +90,4 @@ def _again(run: Run) -> str:
 
 def _annotate(run: Run, key: str, value: str | None) -> str:
     change = f"{key}-" if value is None else f"{key}={value}"
-    return f"kubectl annotate deployment/{run.deployment} -n {run.namespace} --overwrite {shlex.quote(change)}"
+    return f"`kubectl annotate deployment/{run.deployment} -n {run.namespace} --overwrite {shlex.quote(change)}`"

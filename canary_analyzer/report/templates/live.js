@@ -30,6 +30,8 @@ async function refresh() {
     restore(wanted, state);
   }
   document.title = fresh.title;
+  const status = document.querySelector("[role=status]"), now = fresh.querySelector("[role=status]").textContent;
+  if (status.textContent !== now) status.textContent = now;  // only what is news is read out
 }
 
 setInterval(() => refresh().catch(() => { /* the service restarts: the next attempt shows it again */ }), EVERY_MS);
