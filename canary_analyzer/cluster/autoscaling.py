@@ -16,8 +16,11 @@ def autoscaler(cluster: Reads, namespace: str, deployment: str) -> Autoscaler | 
     found = _of(cluster, namespace, deployment)
     if found is None:
         return None
+    owned = routing.disowned(found, MANAGER) != found
     return Autoscaler(
-        minimum=floor.minimum(found), maximum=found["spec"]["maxReplicas"], held=floor.floor_of(found) is not None
+        minimum=floor.minimum(found),
+        maximum=found["spec"]["maxReplicas"],
+        held=owned or floor.floor_of(found) is not None,
     )
 
 

@@ -12,6 +12,7 @@ from canary_analyzer.cluster.client import (
     DEPLOYMENTS,
     DESTINATION_RULES,
     DISRUPTION_BUDGETS,
+    MANAGER,
     NETWORK_POLICIES,
     PEER_AUTHENTICATIONS,
     PODS,
@@ -102,6 +103,7 @@ def observe(cluster: Reads, run: Run) -> View | None:
         reached=run.traffic if reached(routes, run) else None,
         routed=any(_weight(route, run) is not None for route in routes),
         marked=any(unmarked(route, Traces.of(run)) != route for route in routes),
+        owned=any(routing.disowned(route, MANAGER) != route for route in routes),
         rolling=rolling,
     )
 

@@ -57,7 +57,7 @@ class Autoscaler:
     minimum: int
     maximum: int
     held: bool
-    """Whether its minimum is (or was, before somebody else changed it) ours."""
+    """Whether its minimum is (or was, before somebody else changed it) ours, be it by its managedFields alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +88,8 @@ class View:
     """Some live route names the canary."""
     marked: bool = False
     """Some live route still says that the run edits it."""
+    owned: bool = False
+    """Some field of a live route is ours by its managedFields, so that its owner's next apply would conflict."""
     rolling: RollingView | None = None
     """Old and new pods of stable, where they are what is compared."""
     fresh: Workload | None = None

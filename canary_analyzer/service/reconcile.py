@@ -34,6 +34,9 @@ log = structlog.get_logger()
 
 TROUBLED = frozenset({Phase.HOLDING, Phase.ABORTING, Phase.ABORTED})
 
+REFUSED = frozenset({400, 403, 404, 405, 422})
+"""What the API server answers to a write that it will never take."""
+
 STORY_TICKS = 30
 """Ticks after which a run that does not change is saved all the same, for its story: 0.03 writes per tick."""
 
@@ -105,6 +108,8 @@ def conclude(ports: Ports, active: Active) -> Active | None:
     active = replace(
         active, record=replace(active.record, run=decision.run, story=story), view=situation.view, judged=judged
     )
+    if decision.run.ended:
+        active = _told_of_the_end(ports.cluster, active)
     if decision.run != plan or story.ticks - active.saved_ticks >= STORY_TICKS:
         active = _saved(ports.cluster, active)
     if pair(decision.run) != pair(plan):
@@ -171,20 +176,41 @@ def tell(cluster: Cluster, active: Active) -> Active:
 
     After a restart the whole story is told again: Events of the same moment and text have the same name.
     """
-    run, told_until = active.run, active.told_until
-    about = {"name": run.deployment, "namespace": run.namespace, "uid": run.uid}
     try:
-        for moment in run.timeline:
-            if moment.at > active.told_until:
-                log.info(moment.text, phase=moment.phase, weight=moment.weight)
-                emit(cluster, about, _notice(run, moment))
-                told_until = moment.at
-        told = active.view.wishes.told if active.view is not None else None
-        if not run.ended and told != (run.name, run.phase):
-            set_status(cluster, run)
+        return _told(cluster, active)
     except ClusterError as error:
         log.warning("the story could not be told, trying again with the next pass", error=str(error))
         return active
+
+
+def _told_of_the_end(cluster: Cluster, active: Active) -> Active:
+    """Tell before the record says that nothing is left to do: nobody comes back to a run that has ended.
+
+    Where we may not write Events, waiting would not help, and the run ends untold.
+
+    Raises:
+        ClusterError: the API server did not answer.
+    """
+    try:
+        return _told(cluster, active)
+    except ClusterError as error:
+        if error.status not in REFUSED:
+            raise
+        log.warning("the end of the run could not be told", error=str(error))
+        return active
+
+
+def _told(cluster: Cluster, active: Active) -> Active:
+    run, told_until = active.run, active.told_until
+    about = {"name": run.deployment, "namespace": run.namespace, "uid": run.uid}
+    for moment in run.timeline:
+        if moment.at > active.told_until:
+            log.info(moment.text, phase=moment.phase, weight=moment.weight)
+            emit(cluster, about, _notice(run, moment))
+            told_until = moment.at
+    told = active.view.wishes.told if active.view is not None else None
+    if not run.ended and told != (run.name, run.phase):
+        set_status(cluster, run)
     return replace(active, told_until=told_until)
 
 

@@ -28,7 +28,7 @@ def _named(program: Program, name: str) -> Stage:
 
 
 def _routes_restored(s: Situation) -> bool:
-    return not s.view.marked
+    return not s.view.marked and goals.disowned(s)
 
 
 def _patch(s: Situation) -> Action | None:

@@ -16,7 +16,7 @@ from canary_analyzer.rollout.view import Workload
 SETTLE_LIMIT = 6
 """Settle times after which a data plane that nobody can observe (no metrics) is taken to have followed."""
 TELL_LIMIT = 60.0
-"""Seconds that webhooks have to hear of a roll-back or an end."""
+"""Seconds that webhooks have to hear of a roll-back or an end, and that we have to give up fields of a route."""
 
 
 def canary_replicas(stable_replicas: int, weight: int, headroom_percent: int = 0) -> int:
@@ -161,6 +161,16 @@ def drained(s: Situation) -> bool:
 def off_route(s: Situation) -> bool:
     """Whether no route names the canary."""
     return not s.view.routed
+
+
+def disowned(s: Situation) -> bool:
+    """Whether no field of a route is ours any more; where another run shares the route, that run sees to it."""
+    return not s.view.owned or s.elapsed > TELL_LIMIT
+
+
+def given_back(s: Situation) -> bool:
+    """Whether the routes are their owner's again."""
+    return off_route(s) and disowned(s)
 
 
 def new_images_running(s: Situation) -> list[bool]:

@@ -49,7 +49,7 @@ LEAVING: Program = (
     Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary"),
     Stage(
         name="restore route",
-        done=goals.off_route,
+        done=goals.given_back,
         action=lambda _: RestoreRoutes(),
         given=goals.drained,
         back="drain canary",

@@ -15,6 +15,7 @@ from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service.reconcile import Ports
+from canary_analyzer.service.replicas import Alone
 from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
@@ -64,8 +65,8 @@ class Process:
         ports = Ports(cluster=cluster, reader=reader, clock=clock)  # type: ignore[arg-type]
         self.jobs = Jobs()
         offers = Offers(profiles=PROFILES, route_kind=route_kind)
-        self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), self.jobs, offers)
-        self._watcher = Watcher("", cluster, self._rollouts)
+        self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), self.jobs, offers, Alone())
+        self._watcher = Watcher("", cluster, self._rollouts, Alone())
 
     def look(self) -> None:
         """Hear what has happened to Deployments."""
