@@ -1,13 +1,14 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup:  ## make .venv with everything the other targets need (seconds when nothing changed)
 	@.ci/setup
 
-demo: setup  ## three canaries on the mesh in a box: one good, one failing, one slow
+demo:  ## three canaries on the mesh in a box: one good, one failing, one slow
+	@.ci/setup --without-helm
 	@$(BIN)/canary-analyzer demo
 
 check: setup  ## lint, format, types, import contracts
@@ -29,6 +30,9 @@ bench-verdict: setup  ## judges and ramps on simulated canaries; RUNS=400 for th
 
 bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RUNS=1 ONLY=v2-tail for a part
 	@$(BIN)/python tests/benchmarks/sandbox.py
+
+chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
+	@$(BIN)/python chart/generate.py
 
 lock: setup  ## renew requirements.lock (needs uv on PATH)
 	@uv pip compile pyproject.toml --extra sandbox --group dev --generate-hashes --universal --python-version 3.11 \

@@ -33,7 +33,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "canary-analyzer.image" -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/* The namespaces that are watched, as a JSON list; none where all are. */}}
@@ -47,18 +49,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- mergeOverwrite (deepCopy .Values.config) $set | toYaml }}
 {{- end }}
 
-{{- define "canary-analyzer.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-seccompProfile:
-  type: RuntimeDefault
-{{- end }}
-
 {{- define "canary-analyzer.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{/* Where the config is, the files that it refers to, and the one place that can be written. */}}
+{{- define "canary-analyzer.volumeMounts" -}}
+- {name: config, mountPath: /etc/canary-analyzer, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "canary-analyzer.volumes" -}}
+- name: config
+  configMap: {name: {{ include "canary-analyzer.fullname" . }}}
+- name: tmp
+  emptyDir: {}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Which API says where requests go: istio or gateway-api. */}}
+{{- define "canary-analyzer.routing" -}}
+{{- default "istio" .Values.config.routing }}
 {{- end }}
