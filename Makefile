@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox bench-scale chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -30,6 +30,9 @@ bench-verdict: setup  ## judges and ramps on simulated canaries; RUNS=400 for th
 
 bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RUNS=1 ONLY=v2-tail for a part
 	@$(BIN)/python tests/benchmarks/sandbox.py
+
+bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
+	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
 
 chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
 	@$(BIN)/python chart/generate.py

@@ -1,0 +1,142 @@
+"""A cluster without pods: the API emulator, and a workload controller that says at once that everything is rolled out."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster, ClusterError, Kind
+from canary_analyzer.sandbox.api import ApiServer, identities
+from canary_analyzer.sandbox.api.kubeconfig import write
+
+ACCOUNT = identities.service_account("canary-system", "canary-analyzer")
+NAMESPACE = Kind(api="v1", plural="namespaces")
+NAMESPACES = 10
+READS = frozenset({"get", "list", "watch"})
+Document = dict[str, Any]
+Key = tuple[str, str]
+
+
+def app_of(number: int) -> Key:
+    """Return namespace and name of an app."""
+    return f"team-{number % NAMESPACES}", f"app-{number:04}"
+
+
+class World:
+    """An API server with apps in it; `kubeconfig` leads the service there, as a ServiceAccount whose requests count."""
+
+    def __init__(self, server: ApiServer, folder: Path) -> None:
+        self._server = server
+        server.write_kubeconfig(folder / "admin.kubeconfig")
+        self.cluster = Cluster.connect(folder / "admin.kubeconfig")
+        self.kubeconfig = folder / "kubeconfig"
+        write(self.kubeconfig, server.url, server.tokens.issue(ACCOUNT))
+        for number in range(NAMESPACES):
+            namespace = {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": app_of(number)[0], "namespace": ""},
+            }
+            self.cluster.create(NAMESPACE, namespace)
+
+    def add(self, key: Key) -> None:
+        """Make an app: Deployment, Service, VirtualService."""
+        for kind, document in zip((DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES), _app(*key), strict=True):
+            self.cluster.create(kind, document)
+
+    def annotate(self, key: Key, **values: str | None) -> None:
+        """Do what a user does."""
+        named = {f"canary-analyzer.io/{name}": value for name, value in values.items()}
+        self.cluster.merge(DEPLOYMENTS, *key, {"metadata": {"annotations": named}})
+
+    def requests(self) -> dict[str, int]:
+        """Return how many requests the service has made, by verb, those for its Leases left out."""
+        counts: dict[str, int] = {}
+        for row in self._server.audit.document():
+            if row["identity"] == ACCOUNT.name and row["resource"] != "leases":
+                counts[row["verb"]] = counts.get(row["verb"], 0) + row["count"]
+        return counts
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[World]:
+    """Run a world until the end of the block."""
+    loop, server = asyncio.new_event_loop(), ApiServer(history=50_000)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    made = World(server, folder)
+    threading.Thread(target=_control, args=(made.cluster,), daemon=True).start()
+    try:
+        yield made
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _control(cluster: Cluster) -> None:
+    """Roll every Deployment out; ends with the server."""
+    while True:
+        try:
+            listing = cluster.list(DEPLOYMENTS)
+            for deployment in listing.items:
+                _roll_out(cluster, deployment)
+            for change, deployment in cluster.watch(DEPLOYMENTS, listing.version):
+                if change in ("ADDED", "MODIFIED"):
+                    _roll_out(cluster, deployment)
+        except ClusterError:
+            time.sleep(0.5)
+
+
+def _roll_out(cluster: Cluster, deployment: Document) -> None:
+    metadata, replicas = deployment["metadata"], deployment["spec"].get("replicas", 1)
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), replicas)
+    status = {"observedGeneration": metadata["generation"], **counts}
+    if {name: (deployment.get("status") or {}).get(name) for name in status} != status:
+        try:
+            cluster.merge(DEPLOYMENTS, metadata["namespace"], f"{metadata['name']}/status", {"status": status})
+        except ClusterError:
+            return  # it changed, or is gone: the next event tells
+
+
+def _app(namespace: str, name: str) -> tuple[Document, Document, Document]:
+    labels = {"app": name, "app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "shop", "team": namespace}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5, "failureThreshold": 3}
+    container = {
+        "name": "app",
+        "image": "registry.example/shop/app:v1",
+        "ports": [{"containerPort": 8080, "name": "http"}],
+        "env": [{"name": f"SETTING_{number}", "value": f"value of setting {number}"} for number in range(12)],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+        "readinessProbe": probe,
+        "livenessProbe": probe,
+    }
+    template = {
+        "metadata": {"labels": labels, "annotations": {"prometheus.io/scrape": "true"}},
+        "spec": {"serviceAccountName": "default", "terminationGracePeriodSeconds": 30, "containers": [container]},
+    }
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": deepcopy(metadata),
+        "spec": {"replicas": 4, "selector": {"matchLabels": {"app": name}}, "template": template},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": deepcopy(metadata),
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+    }
+    routes = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": deepcopy(metadata),
+        "spec": {"hosts": [name], "http": [{"timeout": "10s", "route": [{"destination": {"host": name}}]}]},
+    }
+    return deployment, service, routes
