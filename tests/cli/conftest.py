@@ -156,15 +156,14 @@ class Shop:
         begun = take_in(self.cluster, self.deployment(), None, Offers(profiles=PROFILES), time.time() - 120)
         stage = {"stage": "analyse", "weight": 5, "traffic": Traffic(weight=5)} if phase in RAMPING else {}
         moved = begun.run.model_copy(update={"phase": phase, **stage, **fields})
+        return self.becomes(replace(begun, run=moved, story=STORY), phase)
+
+    def becomes(self, record, phase, **fields):
+        """Record that a run has gone on, the trigger taken away at its end, and return its record."""
+        moved = record.run.model_copy(update={"phase": phase, **fields})
         told = moved.noting(moved.reason or f"it came to {phase}", time.time())
         if told.ended:
             self.annotate(image=None)
-        return records.save(self.cluster, replace(begun, run=told, story=STORY))
-
-    def becomes(self, record, phase, **fields):
-        """Record that a run has gone on, and return its record."""
-        moved = record.run.model_copy(update={"phase": phase, **fields})
-        told = moved.noting(moved.reason or f"it came to {phase}", time.time())
         return records.save(self.cluster, replace(record, run=told))
 
 
