@@ -6,6 +6,7 @@ from canary_analyzer import routing
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
 from canary_analyzer.cluster.routes import retried
 from canary_analyzer.rollout import annotations, sibling
+from canary_analyzer.rollout.advice import in_sight
 from canary_analyzer.rollout.phases import Event, next_phase
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.routing import Document
@@ -25,9 +26,7 @@ def patch_images(cluster: Cluster, run: Run, images: Mapping[str, str]) -> None:
 def close_request(cluster: Cluster, run: Run) -> None:
     """Take the consumed trigger away and write the outcome, in one guarded write."""
     owner = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
-    outcome = annotations.status_line(
-        run=run.name, phase=next_phase(run.phase, Event.FINISH), weight=0, verdict=run.verdict, reason=run.reason
-    )
+    outcome = in_sight(run.model_copy(update={"phase": next_phase(run.phase, Event.FINISH), "weight": 0}))
     taken = dict.fromkeys(consumed(annotations.of(owner), run))
     annotate(cluster, owner, {**taken, annotations.STATUS: outcome})
 
@@ -56,8 +55,5 @@ def annotate(cluster: Cluster, deployment: Document, changes: Mapping[str, str |
 
 def set_status(cluster: Cluster, run: Run) -> None:
     """Write the run's phase, and what goes with it, as the status annotation."""
-    line = annotations.status_line(
-        run=run.name, phase=run.phase, weight=run.weight, verdict=run.verdict, reason=run.reason
-    )
-    patch = {"metadata": {"annotations": {annotations.STATUS: line}}}
+    patch = {"metadata": {"annotations": {annotations.STATUS: in_sight(run)}}}
     cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)

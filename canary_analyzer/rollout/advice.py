@@ -25,6 +25,13 @@ def what_now(run: Run) -> str:
     )
 
 
+def in_sight(run: Run) -> str:
+    """Return the line of JSON that users read in the annotation `status`: where a run is, why, and what to do next."""
+    return annotations.status_line(
+        run=run.name, phase=run.phase, weight=run.weight, verdict=run.verdict, reason=run.reason, advice=what_now(run)
+    )
+
+
 def _standing(run: Run) -> str:
     """Name the text for a run that has not been sent back."""
     if run.phase is Phase.HOLDING:

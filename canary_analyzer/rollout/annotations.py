@@ -189,10 +189,10 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str) -> str:
-    """Return the one line of JSON that users read in the annotation `status`."""
+def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str, advice: str = "") -> str:
+    """Return the one line of JSON that users read in the annotation `status`; `advice` says what to do next."""
     fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason[:REASON_LENGTH]}
-    return json.dumps(fields, ensure_ascii=False)
+    return json.dumps(fields | ({"what_now": advice} if advice else {}), ensure_ascii=False)
 
 
 def status_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.stable import set_status
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout.actions import Action, CallWebhooks
+from canary_analyzer.rollout.advice import what_now
 from canary_analyzer.rollout.decide import Decision, decide
 from canary_analyzer.rollout.evidence import Progress, evidence
 from canary_analyzer.rollout.phases import Phase
@@ -215,9 +216,10 @@ def _told(cluster: Cluster, active: Active) -> Active:
 
 
 def _notice(run: Run, moment: Moment) -> Notice:
+    ended = run.ended and moment == run.timeline[-1]
     return Notice(
         reason=f"Canary{moment.phase}",
-        message=f"{run.name}: {moment.text}",
+        message=f"{run.name}: {moment.text}" + (f". What now: {what_now(run)}" if ended else ""),
         at=moment.at,
         warning=moment.phase in TROUBLED,
     )
