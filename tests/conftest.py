@@ -1,11 +1,14 @@
-"""A run, and a cluster small enough to be a value: it obeys every write, and shows what a pass would see of it."""
+"""A run, a cluster small enough to be a value, which shows what a pass would see of it, and the API emulator's."""
 
+import asyncio
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from canary_analyzer.analysis import Decision, Verdict
+from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.rollout import actions
 from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.gates import Answer
@@ -13,6 +16,7 @@ from canary_analyzer.rollout.policy import RolloutPolicy, Step
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.view import Autoscaler, Evidence, Share, View, Wishes, Workload
 from canary_analyzer.routing import Traffic
+from canary_analyzer.sandbox.api import ApiServer
 
 OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
 
@@ -181,3 +185,18 @@ def make():
         world = World
 
     return Make
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A client of an empty cluster."""
+    loop, server = asyncio.new_event_loop(), ApiServer()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    server.write_kubeconfig(tmp_path / "kubeconfig")
+    yield Cluster.connect(tmp_path / "kubeconfig")
+    asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

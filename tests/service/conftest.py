@@ -1,13 +1,10 @@
-"""The API emulator in a thread, with an app in it, and the client under test."""
+"""An app in the cluster that the API emulator keeps."""
 
-import asyncio
-import threading
 from copy import deepcopy
 
 import pytest
 
-from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster
-from canary_analyzer.sandbox.api import ApiServer
+from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -34,21 +31,6 @@ VIRTUAL_SERVICE = {
     "metadata": {"name": "app", "namespace": "default"},
     "spec": {"hosts": ["app"], "http": [{"route": [{"destination": {"host": "app"}}]}]},
 }
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """A client of an empty cluster."""
-    loop, server = asyncio.new_event_loop(), ApiServer()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-    server.write_kubeconfig(tmp_path / "kubeconfig")
-    yield Cluster.connect(tmp_path / "kubeconfig")
-    asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 @pytest.fixture

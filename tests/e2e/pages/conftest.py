@@ -1,9 +1,7 @@
 """A real browser, what it must not see, and runs to look at: played through the real judge, kept in a real record."""
 
-import asyncio
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +22,6 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Moment, Run, Window
 from canary_analyzer.rollout.story import Finding, Story, continued
-from canary_analyzer.sandbox.api import ApiServer
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EDGES = (0.5, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
@@ -119,21 +116,6 @@ def shoot(visit, screenshots) -> Callable[[str, str], None]:
                 assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
 
     return taken
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """A client of an empty cluster."""
-    loop, server = asyncio.new_event_loop(), ApiServer()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-    server.write_kubeconfig(tmp_path / "kubeconfig")
-    yield Cluster.connect(tmp_path / "kubeconfig")
-    asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 BEGAN = 1_790_000_000.0
