@@ -12,8 +12,8 @@ from canary_analyzer.service.settings import ServiceSettings
 CHART = Path(__file__).parent
 SCHEMA, README, VALUES = CHART / "values.schema.json", CHART / "README.md", CHART / "values.yaml"
 DASHBOARDS = CHART.parent / "dashboards"
-SET_BY_CHART = ("namespaces", "http")
-"""Fields of the config that follow from other values; refused under `config`, where they would be ignored."""
+SET_BY_CHART = (("ServiceSettings", "namespaces"), ("ServiceSettings", "http"), ("ReplicaSettings", "namespace"))
+"""Fields of the config that follow from other values; refused under `config`, where they would do harm."""
 BEGIN, END = "<!-- values: made by `make chart` from values.yaml -->\n", "<!-- end of values -->\n"
 KEY = re.compile(r"^(?P<indent> *)(?P<name>[A-Za-z]+):")
 
@@ -24,8 +24,8 @@ def schema(current: Document) -> Document:
     """Return the schema of the values with `config` as the service reads it; the rest stays as it is written."""
     config = ServiceSettings.model_json_schema()
     definitions = config.pop("$defs")
-    for field in SET_BY_CHART:
-        del config["properties"][field]
+    for name, field in SET_BY_CHART:
+        del (definitions | {config["title"]: config})[name]["properties"][field]
     properties = current["properties"] | {"config": config}
     return current | {"properties": properties, "$defs": definitions}
 

@@ -63,7 +63,7 @@ VALUES = {
     "labels and annotations": {"podLabels": {"team": "platform"}, "podAnnotations": {"a.example/b": "yes: really"}},
     "OpenShift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
     "other names": {"nameOverride": "canaries", "fullnameOverride": "the-canaries"},
-    "no logs": {"readPodLogs": False},
+    "no logs": {"config": {"read_logs": False}},
 }
 
 REFUSED = {
@@ -237,7 +237,7 @@ def test_another_config_restarts_the_pods_and_the_same_does_not(render):
     def checksum(**values):
         return only(render(**values), "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
 
-    assert checksum() == checksum(readPodLogs=False)
+    assert checksum() == checksum(podLabels={"team": "platform"})
     assert checksum() != checksum(config={"workers": 4})
 
 
@@ -291,4 +291,4 @@ def test_the_role_follows_the_kind_of_routes(render):
 
     assert resources() - resources(config={"routing": "gateway-api"}) == {"virtualservices"}
     assert resources(config={"routing": "gateway-api"}) - resources() == {"httproutes", "referencegrants"}
-    assert resources() - resources(readPodLogs=False) == {"pods/log"}
+    assert resources() - resources(config={"read_logs": False}) == {"pods/log"}

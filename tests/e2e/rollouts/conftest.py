@@ -203,6 +203,12 @@ def _renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def make_user() -> type[User]:
+    """A user of a sandbox of one's own."""
+    return User
+
+
+@pytest.fixture
 def user(sandbox):
     """A user of the sandbox whose app runs v1."""
     user = User(sandbox)
