@@ -37,9 +37,14 @@ bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, pro
 chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
 	@$(BIN)/python chart/generate.py
 
-lock: setup  ## renew requirements.lock (needs uv on PATH)
-	@uv pip compile pyproject.toml --extra sandbox --group dev --generate-hashes --universal --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+LOCK := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	--no-emit-find-links --quiet
+
+lock: setup  ## renew the locks: of development, of the two images, and of what builds them (needs uv on PATH)
+	@$(LOCK) pyproject.toml --extra sandbox --group dev --output-file requirements.lock
+	@$(LOCK) pyproject.toml --constraint requirements.lock --output-file requirements-service.lock
+	@$(LOCK) flask_app/requirements.in --constraint requirements.lock --output-file flask_app/requirements.lock
+	@echo hatchling | $(LOCK) - --constraint requirements.lock --output-file requirements-build.lock
 
 clean:  ## take away what setup made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

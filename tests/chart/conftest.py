@@ -4,11 +4,13 @@ import json
 import os
 import runpy
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +75,26 @@ def kubernetes_version() -> str:
 def generate() -> dict[str, Any]:
     """What chart/generate.py defines."""
     return runpy.run_path(str(CHART / "generate.py"))
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], str]:
+    """Find a tool, or end the test."""
+    return needed
+
+
+@pytest.fixture(scope="session")
+def dockerfiles() -> SimpleNamespace:
+    """What dockerfiles.py defines."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("dockerfiles.py"))))
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
 
 
 @pytest.fixture
