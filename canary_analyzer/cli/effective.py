@@ -42,7 +42,7 @@ def effective(policy: RolloutPolicy, profile: str, annotation: str, config: Serv
             value=value,
             source=next((name for name, fields in layers if _gives(fields, path)), f"built-in profile {built_in}"),
         )
-        for path, value in _leaves(policy.model_dump(mode="json"))
+        for path, value in _leaves(policy.model_dump(mode="json", exclude={"analysis": {"metrics"}}))
     ]
 
 
