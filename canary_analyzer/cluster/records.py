@@ -1,14 +1,14 @@
 """Run records: one ConfigMap per run, owned by the Deployment, so that they go when it goes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, NotFound
 from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
-from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.run import Run, Value
 from canary_analyzer.rollout.sibling import owner_reference
 from canary_analyzer.rollout.story import Story
 from canary_analyzer.routing import Document
@@ -21,7 +21,16 @@ KEPT = 10
 RUN_KEY = "run.json"
 ROUTES_KEY = "routes.json"
 STORY_KEY = "story.json"
+TOLD_KEY = "told.json"
+OWED_LABEL, OWED = "canary-analyzer.io/notify", "owed"
+"""On the record of an ended run of which not everything has been told yet."""
 MANAGED = "app.kubernetes.io/managed-by=canary-analyzer"
+
+
+class Told(Value):
+    """Which news of a run each receiver of notifications has taken, by the receiver's name."""
+
+    receivers: Mapping[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +42,9 @@ class Record:
     version: str
     story: Story = field(default_factory=Story)
     """What the run was seen to do; a picture of the past, nothing is decided by it."""
+    told: Told = field(default_factory=Told)
+    owed: bool = False
+    """Whether the run has ended and not everything has been told."""
 
 
 def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
@@ -44,20 +56,25 @@ def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
 def of_deployment(cluster: Cluster, namespace: str, deployment: str) -> tuple[Record, ...]:
     """Return a Deployment's records, oldest first."""
     found = cluster.list(CONFIGMAPS, namespace, f"{DEPLOYMENT_LABEL}={_label(deployment)}")
-    records = (record for document in found.items if (record := _readable(document)) is not None)
+    records = (record for document in found.items if (record := readable(document)) is not None)
     return tuple(sorted((r for r in records if r.run.deployment == deployment), key=lambda r: number_of(r.run)))
 
 
 def active(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
     """Return the records of all runs of a namespace (of all, for "") that have not ended."""
-    found = cluster.list(CONFIGMAPS, namespace, f"{ACTIVE_LABEL}=true").items
-    return tuple(record for document in found if (record := _readable(document)) is not None)
+    found = documents(cluster, namespace)
+    return tuple(record for document in found if (record := readable(document)) is not None)
+
+
+def documents(cluster: Cluster, namespace: str) -> Sequence[Document]:
+    """Return the ConfigMaps of all runs of a namespace (of all, for "") that have not ended, garbled ones too."""
+    return cluster.list(CONFIGMAPS, namespace, f"{ACTIVE_LABEL}=true").items
 
 
 def all_of(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
     """Return the records of all runs of a namespace (of all, for "") that are kept."""
     found = cluster.list(CONFIGMAPS, namespace, MANAGED).items
-    return tuple(record for document in found if (record := _readable(document)) is not None)
+    return tuple(record for document in found if (record := readable(document)) is not None)
 
 
 def create(cluster: Cluster, run: Run, routes: Sequence[Document]) -> Record:
@@ -80,8 +97,15 @@ def save(cluster: Cluster, record: Record) -> Record:
     """
     document = _document(record.run, record.routes)
     patch = {
-        "metadata": {"labels": document["metadata"]["labels"], "resourceVersion": record.version},
-        "data": {RUN_KEY: document["data"][RUN_KEY], STORY_KEY: record.story.model_dump_json()},
+        "metadata": {
+            "labels": document["metadata"]["labels"] | {OWED_LABEL: OWED if record.owed else None},
+            "resourceVersion": record.version,
+        },
+        "data": {
+            RUN_KEY: document["data"][RUN_KEY],
+            STORY_KEY: record.story.model_dump_json(),
+            TOLD_KEY: record.told.model_dump_json() if record.told.receivers else None,
+        },
     }
     name = document["metadata"]["name"]
     try:
@@ -108,7 +132,7 @@ def next_number(past: Sequence[Record]) -> int:
     return 1 + max((number_of(record.run) for record in past), default=0)
 
 
-def _readable(document: Document) -> Record | None:
+def readable(document: Document) -> Record | None:
     """Return the record, or None where somebody garbled it: the other runs must go on."""
     try:
         return _parse(document)
@@ -155,6 +179,8 @@ def _parse(document: Document) -> Record:
         routes=json.loads(document["data"][ROUTES_KEY]),
         version=document["metadata"]["resourceVersion"],
         story=_story(document),
+        told=_told(document),
+        owed=metadata.get("labels", {}).get(OWED_LABEL) == OWED,
     )
 
 
@@ -171,6 +197,14 @@ def _story(document: Document) -> Story:
             error=str(error),
         )
         return Story()
+
+
+def _told(document: Document) -> Told:
+    """Return what was told; where that cannot be read, it is told again."""
+    try:
+        return Told.model_validate_json(document["data"].get(TOLD_KEY, "{}"))
+    except ValueError:
+        return Told()
 
 
 def _label(deployment: str) -> str:

@@ -48,6 +48,8 @@ class Offers:
     profiles: Mapping[str, RolloutPolicy]
     webhooks: frozenset[str] = frozenset()
     route_kind: str = "VirtualService"
+    tells_refusals: bool = False
+    """Whether somebody is told when a request is refused."""
 
 
 def run_name(deployment: str, number: int) -> str:

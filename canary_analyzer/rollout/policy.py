@@ -1,5 +1,6 @@
 """What a user may tune: the ramp, the judgement and the waits, with the built-in profiles."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -191,8 +192,16 @@ def _mistake(path: tuple[int | str, ...], message: str, value: object) -> str:
     if text == "Extra inputs are not permitted":
         text = "there is no such field; remove it or correct its spelling"
     return (
-        f"{field} = {value!r}: {text}" if field and not isinstance(value, Mapping) else f"{field}: {text}".lstrip(": ")
+        f"{field} = {_shown(value)}: {text}"
+        if field and not isinstance(value, Mapping)
+        else f"{field}: {text}".lstrip(": ")
     )
+
+
+def _shown(value: object) -> str:
+    """Return a value as it was written, but only the host of a URL: the rest can be a secret, and this is logged."""
+    nobody = re.sub(r"://[^/@\s'\"]*@", "://…@", repr(value))
+    return re.sub(r"(://[^/?#\s'\"]+)[/?#][^\s'\"]+", r"\1/…", nobody)
 
 
 def _as_written(path: tuple[int | str, ...]) -> Iterator[int | str]:

@@ -2,7 +2,7 @@
 
 import structlog
 
-from canary_analyzer.cluster import records
+from canary_analyzer.cluster import outbox, records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
@@ -43,15 +43,17 @@ def run_of_brought(
     try:
         return byo_plan.plan(brought, offers, records.next_number(past), now)
     except Refused as refused:
-        _refuse(cluster, canary, str(refused), now)
+        _refuse(cluster, canary, offers, str(refused), now)
         raise NotYet from refused
 
 
-def _refuse(cluster: Cluster, canary: Document, reason: str, now: float) -> None:
+def _refuse(cluster: Cluster, canary: Document, offers: Offers, reason: str, now: float) -> None:
     """Say why nothing starts, once for each reason."""
     status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)
     if annotations.of(canary).get(annotations.STATUS) == status:
         return
+    if offers.tells_refusals:
+        outbox.put(cluster, canary, reason, now)
     message = f"the canary is not judged and nothing was changed: {reason}"
     log.warning("no run was started", reason=message)
     emit(cluster, canary["metadata"], Notice(reason="CanaryRefused", message=message, at=now, warning=True))

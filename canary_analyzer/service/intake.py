@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from canary_analyzer.cluster import records
+from canary_analyzer.cluster import outbox, records
 from canary_analyzer.cluster.client import Cluster, Conflict
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings
@@ -89,7 +89,7 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
         alone(cluster, deployment)
         return planned(deployment, around, offers, records.next_number(past.records), now)
     except plan.Refused as refused:
-        _refuse(cluster, deployment, str(refused), now)
+        _refuse(cluster, deployment, offers, str(refused), now)
         return None
 
 
@@ -120,7 +120,9 @@ def _accept(cluster: Cluster, run: Run, now: float) -> Record | None:
         return None  # another replica has taken this request in
 
 
-def _refuse(cluster: Cluster, deployment: Document, reason: str, now: float) -> None:
+def _refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, now: float) -> None:
+    if offers.tells_refusals:
+        outbox.put(cluster, deployment, reason, now)
     status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)
     message = f"no canary was started and nothing was changed: {reason}"
     _end(cluster, deployment, Notice(reason="CanaryRefused", message=message, at=now, warning=True), status)

@@ -28,6 +28,7 @@ from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.run import Moment, Run
 from canary_analyzer.rollout.story import continued
 from canary_analyzer.rollout.view import Evidence, View
+from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.samples import pair, read
 from canary_analyzer.service.webhooks import Webhooks
 
@@ -53,6 +54,7 @@ class Ports:
     cache: Reads | None = None
     """Where the first look goes; the cluster, where there is none."""
     webhooks: Webhooks = field(default_factory=Webhooks)
+    notifications: Notifications = field(default_factory=Notifications)
     read_logs: bool = True
     """Whether the last log lines of a canary that is sent back are kept in its record."""
 
@@ -92,12 +94,19 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
 
 def sampled(ports: Ports, active: Active) -> Active:
     """Return the run with its samples up to now; whatever fails later, they need not be read again."""
-    return replace(active, progress=read(ports.reader, active.run, active.progress, ports.clock()))
+    return following(active, read(ports.reader, active.run, active.progress, ports.clock()))
+
+
+def following(active: Active, progress: Progress) -> Active:
+    """Return the run with these samples, what the judge says of them, and the story told so far."""
+    judged = evidence(progress, active.run)
+    story = continued(active.record.story, active.run, progress, judged.verdict)
+    return replace(active, progress=progress, judged=judged, record=replace(active.record, story=story))
 
 
 def conclude(ports: Ports, active: Active) -> Active | None:
     """Do what the samples and the cluster ask for; as `reconcile`."""
-    plan, judged = active.run, evidence(active.progress, active.run)
+    plan, judged = active.run, active.judged or evidence(active.progress, active.run)
     situation, decision = _decided(ports, ports.cache or ports.cluster, active, judged)
     if ports.cache is not None and _writes(plan, decision):
         situation, decision = _decided(ports, ports.cluster, active, judged)
@@ -105,18 +114,17 @@ def conclude(ports: Ports, active: Active) -> Active | None:
         abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes))
         ports.reader.forget(pair(plan))
         return None
-    story = continued(active.record.story, plan, active.progress, judged.verdict)
-    active = replace(
-        active, record=replace(active.record, run=decision.run, story=story), view=situation.view, judged=judged
-    )
+    active = replace(active, record=replace(active.record, run=decision.run), view=situation.view, judged=judged)
     if decision.run.ended:
         active = _told_of_the_end(ports.cluster, active)
-    if decision.run != plan or story.ticks - active.saved_ticks >= STORY_TICKS:
-        active = _saved(ports.cluster, active)
+    if decision.run != plan or active.record.story.ticks - active.saved_ticks >= STORY_TICKS:
+        active = _saved(ports, active)
     if pair(decision.run) != pair(plan):
         ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
     trouble = _act(ports, decision.action, active.record)
-    return tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+    told = tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+    ports.notifications.post(ports.cluster, told.record)
+    return told
 
 
 def _decided(
@@ -138,8 +146,8 @@ def _writes(plan: Run, decision: Decision | None) -> bool:
     return decision.action is not None and not isinstance(decision.action, CallWebhooks)
 
 
-def _saved(cluster: Cluster, active: Active) -> Active:
-    record = records.save(cluster, active.record)
+def _saved(ports: Ports, active: Active) -> Active:
+    record = records.save(ports.cluster, ports.notifications.stamped(active.record))
     return replace(active, record=record, saved_ticks=record.story.ticks)
 
 
@@ -153,7 +161,7 @@ def _inspected(ports: Ports, active: Active) -> Active:
         return active
     found = findings.inspect(ports.cluster, run, ports.clock(), read_logs=ports.read_logs)
     told = story.model_copy(update={"findings": (*story.findings, *found), "inspected": run.phase})
-    return _saved(ports.cluster, replace(active, record=replace(active.record, story=told)))
+    return _saved(ports, replace(active, record=replace(active.record, story=told)))
 
 
 def _act(ports: Ports, action: Action | None, record: Record) -> str:

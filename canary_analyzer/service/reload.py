@@ -19,7 +19,7 @@ from canary_analyzer.service.settings import Misconfigured, ServiceSettings, loa
 log = structlog.get_logger()
 
 POLL_SECONDS = 5.0
-LIVE = frozenset({"profiles", "webhooks"})
+LIVE = frozenset({"profiles", "webhooks", "notifications", "status_page_url"})
 """Fields that are taken over at once, by runs that begin from then on; the others wait for the next start."""
 
 

@@ -151,6 +151,8 @@ class Rollouts:
             else:
                 if record is not None:
                     self.add(record)
+                else:
+                    self._ports.notifications.look()
 
     def _taken_in(self, key: Key, before: Seen | None) -> Record | None:
         cluster = self._fenced(key).cluster
@@ -238,6 +240,7 @@ class Rollouts:
         self._telemetry.show(key, None)
         self._ports.reader.forget(pair(run))
         self._ports.webhooks.forget(run)
+        self._ports.notifications.forget(run)
         return run
 
 

@@ -19,6 +19,7 @@ from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.service import http, logs, samples
 from canary_analyzer.service.archive import Archive
+from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.pages import Pages
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.reload import ConfigFile, Reloader
@@ -57,6 +58,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         reader=samples.reader(settings.prometheus, telemetry.health.queried),
         clock=time.time,
         webhooks=Webhooks(settings=settings.webhooks),
+        notifications=Notifications(telemetry.health.notified),
         read_logs=settings.read_logs,
     )
     workers = ThreadPoolExecutor(settings.workers)
@@ -78,6 +80,9 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     told_to_stop = _on_signal()
     if file is not None:
         _reloading(Reloader(file, settings, partial(_take_over, ports, rollouts), registry))
+    ports.notifications.configure(settings.notifications, settings.status_page_url)
+    following = (cluster, settings.namespaces or ("",), shards.owns)
+    threading.Thread(target=ports.notifications.follow, args=following, name="notify", daemon=True).start()
     scheduler.start()
     if isinstance(shards, Replicas):
         shards.start(
@@ -125,6 +130,7 @@ def _share_out(rollouts: Rollouts, watchers: Sequence[Watcher]) -> None:
 
 def _take_over(ports: Ports, rollouts: Rollouts, settings: ServiceSettings) -> None:
     ports.webhooks.settings = settings.webhooks
+    ports.notifications.configure(settings.notifications, settings.status_page_url)
     rollouts.offer(settings.offers)
 
 

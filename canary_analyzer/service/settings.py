@@ -13,6 +13,8 @@ from canary_analyzer.report.links import LinkTemplate
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, merged, mistakes
+from canary_analyzer.service.notifications.news import Kind
+from canary_analyzer.service.notifications.settings import Receiver
 from canary_analyzer.service.webhooks import WebhookSettings
 
 
@@ -110,13 +112,22 @@ class ServiceSettings(Settings):
     routing: Routing = Routing.ISTIO
     read_logs: bool = True
     """Whether the last log lines of canary pods are kept in the record of a run that is sent back."""
+    notifications: tuple[Receiver, ...] = ()
+    """Who is told what becomes of runs."""
+    status_page_url: Annotated[str, Field(pattern=r"^(https?://[^/@]+(/\S*)?)?$")] = ""
+    """Where people reach the status page, such as https://canaries.example.com; for links in notifications."""
     links: tuple[LinkTemplate, ...] = ()
     """Links of every run's page, such as to Grafana and to where logs are kept."""
 
     @property
     def offers(self) -> Offers:
         """What annotations can choose from."""
-        return Offers(profiles=self.profiles, webhooks=frozenset(self.webhooks), route_kind=self.routing.kind)
+        return Offers(
+            profiles=self.profiles,
+            webhooks=frozenset(self.webhooks),
+            route_kind=self.routing.kind,
+            tells_refusals=any(Kind.REFUSED in receiver.events for receiver in self.notifications),
+        )
 
     @model_validator(mode="after")
     def _webhooks_are_known(self) -> Self:
@@ -127,6 +138,13 @@ class ServiceSettings(Settings):
         ]
         if unknown:
             raise ValueError("; ".join(unknown))
+        return self
+
+    @model_validator(mode="after")
+    def _receivers_have_names_of_their_own(self) -> Self:
+        names = [receiver.name for receiver in self.notifications]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"notifications: several have the name {', '.join(repeated)}; give each its own")
         return self
 
     @field_validator("profiles", mode="before")

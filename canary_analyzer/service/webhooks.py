@@ -4,6 +4,7 @@ A webhook that hangs holds up nobody but its own run. What is sent is described 
 and how it is reached is the service's own config; redirects are not followed, so that no answer can point elsewhere.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import requests
 import structlog
 from pydantic import AfterValidator, Field
 
-from canary_analyzer import __version__
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.gates import Answer, Call
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.service.posting import Letter, Reply, Unreadable, post, secret
 
 log = structlog.get_logger()
 
@@ -156,42 +156,22 @@ def content(run: Run, call: Call) -> dict[str, Any]:
 def _ask(settings: WebhookSettings, body: Mapping[str, Any]) -> Answer:
     """Try until there is an answer that another try would not change."""
     for left in range(settings.retries, -1, -1):
-        status, text = _try(settings, body)
-        if 200 <= status < 300:
-            return Answer(passed=True, text=text)
-        if left == 0 or 0 < status < 500:
+        reply = _try(settings, body)
+        if reply.ok:
+            return Answer(passed=True, text=reply.text)
+        if left == 0 or 0 < reply.status < 500:
             break
         time.sleep(RETRY_SECONDS)
-    return _failed(settings, text)
+    return _failed(settings, reply.text)
 
 
-def _try(settings: WebhookSettings, body: Mapping[str, Any]) -> tuple[int, str]:
-    """Return the HTTP status (0: no answer) and what to say of it; never what the webhook or a library has said.
-
-    Exceptions name the URL and answers are somebody else's words: neither may bring a secret into a log.
-    """
+def _try(settings: WebhookSettings, body: Mapping[str, Any]) -> Reply:
     try:
-        headers = {name: path.read_text().strip() for name, path in settings.headers_from_file.items()}
-    except OSError as error:
-        return 0, f"was not called: {error.filename} cannot be read ({error.strerror})"
-    except ValueError:
-        return 0, "was not called: a file of headers_from_file holds no text"
-    try:
-        with requests.post(
-            settings.url,
-            json=body,
-            headers={"User-Agent": f"canary-analyzer/{__version__}", **settings.headers, **headers},
-            timeout=settings.timeout_seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            status = response.status_code
-    except requests.Timeout:
-        return 0, f"did not answer within {settings.timeout_seconds:g} s"
-    except (requests.RequestException, ValueError) as error:
-        return 0, f"could not be reached ({type(error).__name__})"
-    redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
-    return status, f"answered {status}{redirect}"
+        headers = {name: secret(path) for name, path in settings.headers_from_file.items()}
+    except Unreadable as error:
+        return Reply(status=0, text=f"was not called: {error}")
+    whole = {"Content-Type": "application/json", **settings.headers, **headers}
+    return post(Letter(url=settings.url, body=json.dumps(body).encode(), headers=whole), settings.timeout_seconds)
 
 
 def _failed(settings: WebhookSettings, text: str) -> Answer:

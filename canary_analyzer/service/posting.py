@@ -1,0 +1,87 @@
+"""POST to an address of the service's own config, in such a way that nothing of it can reach a log.
+
+Exceptions name the URL and answers are somebody else's words; an address can itself be a secret. So what is said of a
+call is ours: the status, or the kind of failure. Redirects are not followed, so that no answer can point elsewhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from canary_analyzer import __version__
+
+
+class Unreadable(Exception):
+    """A file that holds a secret cannot be read; the message names the file and says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What is sent, and where to. Its address is not shown."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    """Content-Type among them."""
+
+    def __repr__(self) -> str:
+        return f"Letter({len(self.body)} bytes)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What came of it."""
+
+    status: int
+    """HTTP status; 0: no answer."""
+    text: str
+    """What to say of it, as in `the webhook ...`."""
+    retry_after: float = 0.0
+    """Seconds that the server wants to be left alone."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was taken."""
+        return 200 <= self.status < 300
+
+
+def secret(path: Path) -> str:
+    """Return what a file holds, without the space around it; read at each use, so that a rotated one counts.
+
+    Raises:
+        Unreadable: it cannot be read.
+    """
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise Unreadable(f"{path} holds no text") from None
+
+
+def post(letter: Letter, timeout_seconds: float) -> Reply:
+    """Send once; `timeout_seconds` is for connecting, and again for the answer."""
+    try:
+        with requests.post(
+            letter.url,
+            data=letter.body,
+            headers={"User-Agent": f"canary-analyzer/{__version__}", **letter.headers},
+            timeout=timeout_seconds,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return _reply(response)
+    except requests.Timeout:
+        return Reply(status=0, text=f"did not answer within {timeout_seconds:g} s")
+    except Exception as error:  # any: an exception that went further would take the address along
+        return Reply(status=0, text=f"could not be reached ({type(error).__name__})")
+
+
+def _reply(response: requests.Response) -> Reply:
+    status, wait = response.status_code, response.headers.get("Retry-After", "")
+    redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
+    return Reply(
+        status=status, text=f"answered {status}{redirect}", retry_after=float(wait) if wait.isdecimal() else 0.0
+    )
