@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,18 @@ def test_other_buckets_than_before_start_the_latencies_anew() -> None:
     story = told(2)
     other = Seen(until=30.0, weight=10, tick=seen(30.0).tick, counts=True, edges_ms=(5.0, 50.0))
     assert story.after(other, verdict()).latency.canary == (10, 0, 0)
+
+
+LONGEST = "x" * 10_000
+
+
+@pytest.mark.parametrize("metrics", [4, 30], ids=["usual metrics", "many metrics"])
+def test_the_story_of_a_thousand_ticks_with_long_reasons_fits_a_record(metrics):
+    one = verdict().metrics[0]
+    many = tuple(replace(one, name=f"metric-{i}", reason=LONGEST, effect=1 / 3) for i in range(metrics))
+    said = replace(verdict(), metrics=many)
+    story = Story()
+    for i in range(1000):
+        story = story.after(seen(10.0 * (i + 1)), said)
+    assert len(story.model_dump_json()) < 150_000
+    assert sum(s.requests.canary for s in story.all_samples) == 10_000
