@@ -86,7 +86,8 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     scheduler.start()
     if isinstance(shards, Replicas):
         shards.start(
-            lambda: scheduler.add_job(_share_out, args=[rollouts, watchers], id="share out", replace_existing=True)
+            lambda: scheduler.add_job(_share_out, args=[rollouts, watchers], id="share out", replace_existing=True),
+            telemetry.health.lost_lease,
         )
     for watcher in watchers:
         threading.Thread(target=watcher.run, name="watch", daemon=True).start()
