@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
 from canary_analyzer.analysis.counters import Series, unseen
-from canary_analyzer.metrics.client import PrometheusReader, RawSeries
+from canary_analyzer.metrics.client import PrometheusReader
 from canary_analyzer.metrics.histograms import bucket
 from canary_analyzer.metrics.pairs import Pair
 from canary_analyzer.metrics.promql import Part, Query, Role
+from canary_analyzer.metrics.raw import RawSeries
 from canary_analyzer.metrics.replicas import Copy, take_replica
 from canary_analyzer.metrics.tally import PairState
 
@@ -24,15 +25,53 @@ class PairAnswer:
     samples: dict[Part, list[Copy]] = field(default_factory=dict)
 
 
+Owned = tuple[Pair, tuple[Part, ...], str, Hashable]
+"""The pair that a series counts for, and as what; the replica of Prometheus that it is from, and what it counts."""
+
+
+class Known:
+    """Whose the series of earlier answers were, so that their labels need not be read again; kept by digests.
+
+    It holds as long as no two pairs have an addressee in common, for then no series counts for two of them.
+    """
+
+    def __init__(self) -> None:
+        self._owned: dict[bytes, Owned] = {}
+
+    def holds(self, pairs: Collection[Pair]) -> bool:
+        """Return whether it may be relied on for these pairs; where not, all is forgotten."""
+        addressees = [each for pair in pairs for each in pair.addressees]
+        if len(set(addressees)) == len(addressees):
+            return True
+        self._owned.clear()
+        return False
+
+    def forget(self, pair: Pair) -> None:
+        """Forget the series of a pair that is not followed any more."""
+        self._owned = {digest: owned for digest, owned in self._owned.items() if owned[0] != pair}
+
+    def owned(self, query: Query, raw: RawSeries) -> Sequence[Owned]:
+        """Return for whom a series counts."""
+        if not query.lasting:
+            return _owned(query, raw)
+        digest = raw.digest
+        if (known := self._owned.get(digest)) is not None:
+            return (known,)
+        found = _owned(query, raw)
+        if found:
+            self._owned[digest] = found[0]
+        return found
+
+
 def ask(
     prometheus: PrometheusReader,
     queries: Iterable[Query],
-    states: Mapping[Pair, PairState],
+    answers: Mapping[Pair, PairAnswer],
     *,
-    since: float,
-    at: float,
-) -> dict[Pair, PairAnswer]:
-    """Return for each pair what Prometheus has of it from `since` to `at` (unix seconds) and its state has not counted.
+    window: tuple[float, float],
+    known: Known | None,
+) -> None:
+    """Put into the answers what Prometheus has of each pair in the window (unix seconds) and its state has not counted.
 
     An answer is large (labels alone take a kilobyte a series), what is kept of it small; so they are taken one by one.
 
@@ -40,23 +79,32 @@ def ask(
         MetricsUnavailable: A query was not answered in full.
         UnreadableHistogramError: A bucket without an edge.
     """
-    answers = {pair: PairAnswer(state=state) for pair, state in states.items()}
+    since, at = window
     for query in queries:
         for raw in prometheus.points(query.selector, at=at, window_seconds=at - since):
-            _sort_in(answers, query, raw)
-    return answers
+            for owned in known.owned(query, raw) if known is not None else _owned(query, raw):
+                if owned[0] in answers:  # a query may catch what is another's
+                    _sort_in(answers[owned[0]], owned, raw.points)
 
 
-def _sort_in(answers: Mapping[Pair, PairAnswer], query: Query, raw: RawSeries) -> None:
-    owners = tuple(query.owners(raw.labels))
-    if not owners:
-        return
-    replica, key = _take_apart(raw.labels, owners[0][1].role, query.unit_ms)
-    for pair, part in owners:
-        answer = answers[pair]
-        fresh = unseen(answer.state.counter(part), key, raw.points)
-        series = Series(key=key, points=[(time, float(value)) for time, value in fresh])
+def _sort_in(answer: PairAnswer, owned: Owned, points: Sequence[tuple[float, str]]) -> None:
+    _, parts, replica, key = owned
+    fresh = unseen(answer.state.counter(parts[0]), key, points)
+    series = Series(key=key, points=[(time, float(value)) for time, value in fresh])
+    for part in parts:
         answer.samples.setdefault(part, []).append(Copy(replica=replica, series=series))
+
+
+def _owned(query: Query, raw: RawSeries) -> Sequence[Owned]:
+    labels = raw.labels
+    parts: dict[Pair, tuple[Part, ...]] = {}
+    for pair, part in query.owners(labels):
+        parts[pair] = (*parts.get(pair, ()), part)
+    if not parts:
+        return ()
+    role = next(iter(parts.values()))[0].role
+    replica, key = _take_apart(labels, role, query.unit_ms)
+    return [(pair, each, replica, key) for pair, each in parts.items()]
 
 
 def _take_apart(labels: dict[str, str], role: Role, unit_ms: float) -> tuple[str, Hashable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -15,6 +15,8 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.util.retry import Retry
 
+from canary_analyzer.metrics.raw import RawSeries, taken_apart
+
 # Connecting is tried once more, at once. The real second try is the next tick, which this must not delay.
 RETRIES = Retry(total=1, connect=1, read=False, status=0, backoff_factor=0)
 
@@ -25,14 +27,6 @@ class MetricsUnavailable(Exception):
     def __init__(self, reason: str):
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawSeries:
-    """A series as Prometheus gives it: labels, and points of unix seconds, ascending, and the value in words."""
-
-    labels: dict[str, str]
-    points: Sequence[tuple[float, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +69,7 @@ class PrometheusReader:
         credentials = credentials or Credentials()
         self._on_query = on_query or (lambda *_: None)
         session = _Session()
-        session.hooks["response"].append(_refuse_partial)
+        session.hooks["response"] += [_refuse_partial, _spare]
         session.auth = _Auth(credentials) if credentials.token_file or credentials.password_file else None
         session.verify = str(credentials.ca_file) if credentials.ca_file else True
         self._name = f"Prometheus at {_without_credentials(url)}"
@@ -98,7 +92,7 @@ class PrometheusReader:
         answer = self._query(f"{selector}[{round(window_seconds * 1000)}ms]", at)
         while answer:  # each is let go as soon as it is taken: an answer may be large
             series = answer.pop()
-            yield RawSeries(labels=series["metric"], points=series.get("values", ()))
+            yield series if isinstance(series, RawSeries) else RawSeries.of(series)
 
     def knew(self, expression: str, at: float) -> bool:
         """Return whether an instant vector had any series at `at`, that is, a sample in the five minutes before it.
@@ -117,12 +111,12 @@ class PrometheusReader:
         answer = self._query(f"group by ({label}) (last_over_time({selector}[{round(window_seconds * 1000)}ms]))", at)
         return frozenset(result["metric"].get(label, "") for result in answer) - {""}
 
-    def _query(self, query: str, at: float) -> list[dict[str, Any]]:
+    def _query(self, query: str, at: float) -> list[Any]:
         # Thanos answers with what it has unless told that a part is not enough.
         params = {"time": f"{at:.3f}", "partial_response": "false"}
         answered, asked = False, monotonic()
         try:
-            answer: list[dict[str, Any]] = self._prometheus.custom_query(query, params)
+            answer: list[Any] = self._prometheus.custom_query(query, params)
             answered = True
         except (requests.RequestException, PrometheusApiClientException, OSError, KeyError, TypeError) as error:
             raise MetricsUnavailable(self._reason(error)) from error
@@ -178,6 +172,12 @@ def _cause(error: BaseException) -> str:
     while error.__context__:
         error = error.__context__
     return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _spare(response: requests.Response, **_: Any) -> None:
+    """Let large answers be taken apart instead of decoded when the library asks for what is in them."""
+    if response.ok and (series := taken_apart(response.content)) is not None:
+        response.json = lambda **_: {"data": {"result": series}}  # type: ignore[method-assign]
 
 
 def _refuse_partial(response: requests.Response, **_: Any) -> None:

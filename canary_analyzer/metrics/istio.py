@@ -74,6 +74,7 @@ def _requests(reporter: str, pairs: Sequence[Pair]) -> Query:
             arm=partial(_arm, reporter),
             roles=lambda labels: request_roles(failed(labels)),
         ),
+        lasting=True,
     )
 
 
@@ -81,6 +82,7 @@ def _buckets(reporter: str, pairs: Sequence[Pair]) -> Query:
     return Query(
         selector=_selector(LATENCY_BUCKETS, reporter, pairs, set()),
         owners=owners(pairs, addressee=addressee, arm=partial(_arm, reporter), roles=bucket_roles),
+        lasting=True,
     )
 
 

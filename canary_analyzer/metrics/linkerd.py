@@ -55,12 +55,14 @@ class Linkerd:
                 arm=self._arm,
                 roles=lambda labels: request_roles(labels.get("classification") == "failure"),
             ),
+            lasting=True,
         )
 
     def _buckets(self, pairs: Sequence[Pair]) -> Query:
         return Query(
             selector=self._selector(LATENCY_BUCKETS, _workloads(pairs)),
             owners=owners(pairs, addressee=self._addressee, arm=self._arm, roles=bucket_roles),
+            lasting=True,
         )
 
     def _selector(self, metric: str, workloads: Sequence[Workload]) -> str:

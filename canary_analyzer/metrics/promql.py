@@ -42,11 +42,14 @@ class Query:
         selector: Which series.
         owners: For whom, and as what, a series with the given labels counts.
         unit_ms: Milliseconds in one unit of the label `le`.
+        lasting: Whether a series goes on to count for whom it counts now, as long as no two pairs have an addressee in
+            common.
     """
 
     selector: str
     owners: Callable[[Mapping[str, str]], Iterable[tuple[Pair, Part]]]
     unit_ms: float = 1.0
+    lasting: bool = False
 
 
 def matcher(label: str, values: Collection[str]) -> str:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from threading import Lock
 
 from canary_analyzer.metrics import custom
-from canary_analyzer.metrics.answers import PairAnswer, ask
+from canary_analyzer.metrics.answers import Known, PairAnswer, ask
 from canary_analyzer.metrics.client import MetricsUnavailable, PrometheusReader
 from canary_analyzer.metrics.counts import Counts, join
 from canary_analyzer.metrics.dialects import CannotTellApartError, Dialect
@@ -61,6 +61,7 @@ class SampleReader:
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="samples")
         self._states: dict[Pair, PairState] = {}
         self._answers: dict[float, Answers | MetricsUnavailable] = {}
+        self._known = Known()
         self._watched: dict[float, bool] = {}
 
     def follow(self, pair: Pair, start: float) -> None:
@@ -100,6 +101,7 @@ class SampleReader:
         """Stop reading for a pair; its rollout is over."""
         with self._lock:
             self._states.pop(pair, None)
+            self._known.forget(pair)
 
     def pods(self, workload: Workload, since: float, until: float) -> frozenset[str]:
         """Return the names of the pods of a workload that were scraped between two times in unix seconds.
@@ -179,6 +181,7 @@ class SampleReader:
         followed = {
             pair: state for pair, state in self._states.items() if 0 < at - state.boundary <= self._settings.lookback
         }
+        known = self._known if self._known.holds(followed) else None
         answers: Answers | MetricsUnavailable
         try:
             # Those who begin must look further back than those who go on: it is not for all of these to do the same.
@@ -186,7 +189,7 @@ class SampleReader:
                 pair: answer
                 for fresh in (False, True)
                 for pair, answer in self._ask(
-                    {pair: state for pair, state in followed.items() if state.fresh is fresh}, at
+                    {pair: state for pair, state in followed.items() if state.fresh is fresh}, at, known
                 ).items()
             }
         except MetricsUnavailable as error:
@@ -195,14 +198,14 @@ class SampleReader:
         self._answers = {time: self._answers[time] for time in kept} | {at: answers}
         return answers
 
-    def _ask(self, states: Mapping[Pair, PairState], at: float) -> Answers:
-        if not states:
-            return {}
-        since = min(state.boundary - self._back(state) for state in states.values())
+    def _ask(self, states: Mapping[Pair, PairState], at: float, known: Known | None = None) -> Answers:
+        answers = {pair: PairAnswer(state=state) for pair, state in states.items()}
+        since = min((state.boundary - self._back(state) for state in states.values()), default=at)
         try:
-            return ask(self._prometheus, self._queries(list(states)), states, since=since, at=at)
+            ask(self._prometheus, self._queries(list(states)), answers, window=(since, at), known=known)
         except UnreadableHistogramError as error:
             raise MetricsUnavailable(str(error)) from error
+        return answers
 
     def _back(self, state: PairState) -> float:
         """Return how many seconds before the boundary samples may lie that matter."""
