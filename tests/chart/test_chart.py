@@ -284,11 +284,14 @@ def test_each_watched_namespace_has_the_same_role_and_no_other_has_one(render):
     assert roles[0]["rules"] == roles[1]["rules"]
 
 
-def test_the_role_follows_the_kind_of_routes(render):
-    def resources(**values):
-        rules = [rule for role in named(render(**values), "Role") for rule in role["rules"]]
-        return {resource for rule in rules for resource in rule["resources"]}
+def test_the_role_follows_the_config(render):
+    def verbs(resource, **config):
+        rules = [rule for role in named(render(config=config), "Role") for rule in role["rules"]]
+        return [rule["verbs"] for rule in rules if resource in rule["resources"]]
 
-    assert resources() - resources(config={"routing": "gateway-api"}) == {"virtualservices"}
-    assert resources(config={"routing": "gateway-api"}) - resources() == {"httproutes", "referencegrants"}
-    assert resources() - resources(config={"read_logs": False}) == {"pods/log"}
+    used, looked_at = ["get", "list", "watch", "patch"], ["list"]
+    assert (verbs("virtualservices"), verbs("httproutes")) == ([used], [looked_at])
+    assert verbs("httproutes", routing="gateway-api") == [used]
+    assert verbs("virtualservices", routing="gateway-api") == [looked_at]
+    assert verbs("pods/log") == [["get"]]
+    assert not verbs("pods/log", read_logs=False)
