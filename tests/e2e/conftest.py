@@ -39,7 +39,7 @@ def _first_line(process: subprocess.Popen[bytes], log: Any) -> bytes:
     return line
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start_sandbox() -> Callable[..., AbstractContextManager[Started]]:
     """Start a sandbox of one's own with so many requests per second and options: its process and addresses."""
     return _sandbox

@@ -122,7 +122,7 @@ class User:
         """Make another app like the first, with a name of its own."""
         for kind in (SERVICES, VIRTUAL_SERVICES, DEPLOYMENTS):
             self.cluster.create(kind, _renamed(self.cluster.get(kind, NAMESPACE, APP), name))
-        eventually(lambda: self._rolled_out(name), f"the rollout of {name}")
+        eventually(lambda: self.rolled_out(name), f"the rollout of {name}")
 
     def delete_app(self, name: str) -> None:
         for kind in (DEPLOYMENTS, VIRTUAL_SERVICES, SERVICES):
@@ -177,9 +177,9 @@ class User:
         container = {"name": self.deployment()["spec"]["template"]["spec"]["containers"][0]["name"], "image": image}
         patch = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": container["image"]}]
         self.cluster.patch(DEPLOYMENTS, NAMESPACE, APP, patch)
-        eventually(self._rolled_out, f"the rollout of {image}")
+        eventually(self.rolled_out, f"the rollout of {image}")
 
-    def _rolled_out(self, name: str = APP) -> bool:
+    def rolled_out(self, name: str = APP) -> bool:
         deployment = self.deployment(name)
         status, replicas = deployment.get("status", {}), deployment["spec"]["replicas"]
         seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
@@ -206,6 +206,12 @@ def _renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
 def make_user() -> type[User]:
     """A user of a sandbox of one's own."""
     return User
+
+
+@pytest.fixture
+def make_service() -> type[Service]:
+    """A service of one's own."""
+    return Service
 
 
 @pytest.fixture
