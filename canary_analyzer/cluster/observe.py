@@ -86,7 +86,7 @@ def observe(cluster: Reads, run: Run) -> View | None:
     rolling = rolling_view(cluster, stable, run) if run.rolling is not None else None
     serving = _all_serve(canary, fresh if run.fresh is not None else canary, rolling)
     pods = canary_pods(cluster, run) if not serving else []
-    services = [cluster.find(SERVICES, run.namespace, name) is not None for name in Traces.of(run).services]
+    services = [cluster.find(SERVICES, run.namespace, name) for name in Traces.of(run).services]
     routes = live(cluster, run)
     return View(
         stable=workload(stable),
@@ -96,8 +96,8 @@ def observe(cluster: Reads, run: Run) -> View | None:
         canary_pods=len(pods),
         canary_trouble=trouble(pods),
         canary_unready=unready(pods) if not serving else "",
-        canary_services=bool(services) and all(services),
-        services_left=any(services),
+        canary_services=bool(services) and all(each is not None and not _is_deleted(each) for each in services),
+        services_left=any(each is not None for each in services),
         autoscaler=autoscaler(cluster, run.namespace, run.stable),
         weight=weight(routes, run),
         reached=run.traffic if reached(routes, run) else None,
@@ -166,8 +166,13 @@ def workload(deployment: Document) -> Workload:
         current=status.get("observedGeneration", 0) >= metadata.get("generation", 1),
         template=sibling.template_hash(deployment),
         images=sibling.container_images(deployment),
+        deleted=_is_deleted(deployment),
         failure=_stuck(status.get("conditions") or []),
     )
+
+
+def _is_deleted(document: Document) -> bool:
+    return "deletionTimestamp" in document["metadata"]
 
 
 def _stuck(conditions: Sequence[Mapping[str, Any]]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from canary_analyzer import routing
+from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, Cluster, Conflict, Kind
 from canary_analyzer.rollout import sibling
 from canary_analyzer.rollout.run import Run
@@ -83,12 +84,39 @@ def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:
             raise
 
 
+def abandoned(cluster: Cluster, namespace: str) -> list[tuple[Kind, Document]]:
+    """Return the Deployments and Services that runs have made and that no run will delete: there is no record of it."""
+    active = {uid for record in records.documents(cluster, namespace) for uid in _owners(record)}
+    made = [(kind, each) for kind in (DEPLOYMENTS, SERVICES) for each in cluster.list(kind, namespace).items]
+    return [(kind, each) for kind, each in made if _is_held(each) and not active & _owners(each)]
+
+
+def dispose(cluster: Cluster, kind: Kind, document: Document) -> None:
+    """Delete what was made for a run, and hold it no longer.
+
+    Raises:
+        Conflict: somebody else wrote in between.
+    """
+    metadata = document["metadata"]
+    if patch := routing.json_patch(document, sibling.released(document)):
+        cluster.patch(kind, metadata["namespace"], metadata["name"], patch)
+    cluster.delete(kind, metadata["namespace"], metadata["name"])
+
+
+def _is_held(document: Document) -> bool:
+    return sibling.FINALIZER in (document["metadata"].get("finalizers") or [])
+
+
 def _delete(cluster: Cluster, kind: Kind, traces: Traces, name: str) -> None:
-    if _ours(cluster.find(kind, traces.namespace, name), traces.uid):
-        cluster.delete(kind, traces.namespace, name)
+    found = cluster.find(kind, traces.namespace, name)
+    if found is not None and _ours(found, traces.uid):
+        dispose(cluster, kind, found)
 
 
 def _ours(document: Document | None, uid: str) -> bool:
     """Whether a document was made for the Deployment with this uid."""
-    owners = document["metadata"].get("ownerReferences", []) if document is not None else []
-    return any(owner["uid"] == uid for owner in owners)
+    return document is not None and uid in _owners(document)
+
+
+def _owners(document: Document) -> set[str]:
+    return {owner["uid"] for owner in document["metadata"].get("ownerReferences") or []}

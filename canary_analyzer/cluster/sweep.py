@@ -49,6 +49,10 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         autoscaling.release(cluster, each.namespace, each.deployment)
         siblings.delete(cluster, each)
         siblings.delete_services(cluster, each)
+    for kind, document in siblings.abandoned(cluster, namespace):
+        metadata = document["metadata"]
+        log.warning("a run without a record had made this: deleted", kind=kind.plural, name=metadata["name"])
+        siblings.dispose(cluster, kind, document)
     return traces
 
 

@@ -1,7 +1,7 @@
 """What ends a run before its time, or holds it: by strategy and phase, the rules that are asked in order."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 
 from canary_analyzer.analysis import Decision as Judgement
@@ -68,16 +68,24 @@ def stable_changed(s: Situation) -> str | None:
 
 
 def canary_broken(s: Situation) -> str | None:
-    """The canary cannot serve, or is gone."""
+    """The canary cannot serve, or somebody has deleted a part of it."""
     if s.view.canary_trouble:
         return f"the canary's pods cannot serve: {s.view.canary_trouble}"
-    if s.run.phase is Phase.STARTING:
-        return None
-    if s.view.canary is None:
-        return f"the canary Deployment {s.run.canary} was deleted by somebody else"
-    if s.run.fresh is not None and s.view.fresh is None:
-        return f"the baseline Deployment {s.run.fresh.name} was deleted by somebody else"
-    return None
+    deleted = next(_deleted_by_others(s), None)
+    return f"{deleted} was deleted by somebody else" if deleted is not None else None
+
+
+def _deleted_by_others(s: Situation) -> Iterator[str]:
+    """Name what is gone, or serves on only until its requests have been sent back."""
+    to_be_made = s.run.phase is Phase.STARTING
+    parts = [(f"the canary Deployment {s.run.canary}", s.view.canary)]
+    if s.run.fresh is not None:
+        parts.append((f"the baseline Deployment {s.run.fresh.name}", s.view.fresh))
+    for name, part in parts:
+        if part.deleted if part is not None else not to_be_made:
+            yield name
+    if not (to_be_made or s.run.baseline or s.view.canary_services):
+        yield f"the canary's Service {s.run.canary_service}"
 
 
 def judged_bad(s: Situation) -> str | None:
@@ -88,8 +96,7 @@ def judged_bad(s: Situation) -> str | None:
 
 def overdue(s: Situation) -> str | None:
     """The whole run takes too long; what people make it wait for does not count."""
-    waits_for_people = s.run.held_since is not None
-    if not waits_for_people and s.now - s.run.started - s.run.held_seconds > s.run.policy.deadline_seconds:
+    if s.run.deadline is not None and s.now > s.run.deadline:
         return f"no verdict within {s.run.policy.deadline_seconds:.0f} s, traffic goes back: {undecided_because(s)}"
     return None
 

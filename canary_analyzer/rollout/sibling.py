@@ -13,6 +13,7 @@ from canary_analyzer.routing.documents import Document
 __all__ = [
     "BASELINE",
     "CANARY",
+    "FINALIZER",
     "Copy",
     "LabelChange",
     "SiblingProblem",
@@ -22,11 +23,16 @@ __all__ = [
     "choose_label",
     "container_images",
     "owner_reference",
+    "released",
     "sibling_deployment",
     "sibling_name",
     "template_hash",
     "with_images",
 ]
+
+FINALIZER = "canary-analyzer.io/drain"
+"""Keeps what somebody else deletes in mid-run, so that it serves until its requests have been sent back to stable:
+https://kubernetes.io/docs/concepts/overview/working-with-objects/finalizers/"""
 
 # Whoever finds these on an object takes it for his own: Helm adopts it, Flux and Argo CD prune it, external-dns gives
 # its host name away, and we ourselves would start a canary of the canary.
@@ -152,8 +158,17 @@ def _metadata(source: Document, name: str, owner: Document, label: LabelChange) 
         "labels": labels,
         "annotations": _without(metadata.get("annotations") or {}, _FOREIGN_ANNOTATIONS),
         "ownerReferences": [owner_reference(owner)],
+        "finalizers": [FINALIZER],
     }
     return {key: value for key, value in copied.items() if value}
+
+
+def released(document: Document) -> Document:
+    """Return a copy of a sibling's document that may go as soon as it is deleted."""
+    metadata = document["metadata"]
+    others = [each for each in metadata.get("finalizers") or [] if each != FINALIZER]
+    kept = {key: value for key, value in metadata.items() if key != "finalizers"}
+    return document | {"metadata": kept | ({"finalizers": others} if others else {})}
 
 
 def _without(marks: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:

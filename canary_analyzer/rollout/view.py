@@ -26,6 +26,8 @@ class Workload:
     """Image by container name."""
     total: int
     """Pods that exist, old ones that are being replaced included."""
+    deleted: bool = False
+    """Somebody has deleted it, and it is still there because something holds it."""
     failure: str = ""
     """Why the rollout cannot proceed, in the controller's words (ProgressDeadlineExceeded); empty while it can."""
 
@@ -74,7 +76,7 @@ class View:
     canary_unready: str = ""
     """What canary pods that are not Available are waiting for."""
     canary_services: bool = False
-    """Every sibling's Service exists."""
+    """Every sibling's Service exists, and nobody has deleted it."""
     services_left: bool = False
     """Some sibling's Service exists."""
     weight: int | None = None

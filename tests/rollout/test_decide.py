@@ -128,6 +128,7 @@ ABORTS = {
     "abort asked": ({"wishes": Wishes(trigger="app:v2", abort="app-1")}, "a user asked"),
     "crash loop": ({"canary_trouble": "container app: CrashLoopBackOff (2 of 2 pods)"}, "CrashLoopBackOff"),
     "canary deleted": ({"canary": None}, "deleted by somebody else"),
+    "canary's Service deleted": ({"canary_services": False}, "Service app-canary was deleted by somebody else"),
 }
 
 
@@ -138,6 +139,16 @@ def test_the_run_is_aborted_with_the_reason_when(run, world, seen, reason):
     decision = decide(Situation(run=run, view=view, evidence=world.evidence(), now=now + 1))
     assert decision.run.phase is Phase.ABORTING
     assert reason in decision.run.reason
+
+
+@pytest.mark.parametrize("stage", ["await scaled canary", "analyse"])
+def test_a_canary_that_somebody_deletes_serves_until_its_requests_have_been_sent_back(run, world, stage):
+    run, now = drive_to(run, world, stage)
+    world.canary = replace(world.canary, deleted=True)
+    assert "canary Deployment app-canary was deleted" in one_pass(run, world, now).run.reason
+    world.log.clear()
+    assert drive(run, world).phase is Phase.ABORTED
+    assert world.log[-3:] == ["DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
 
 
 def test_a_template_that_somebody_changes_in_mid_run_ends_it(run, world, make):

@@ -116,7 +116,15 @@ def test_the_copy_belongs_to_the_stable_deployment_and_to_nobody_else():
         "labels": {"app": "web", "track": "canary"},
         "annotations": {"team": "shop"},
         "ownerReferences": [sibling.owner_reference(STABLE)],
+        "finalizers": [sibling.FINALIZER],
     }
+
+
+def test_what_is_released_keeps_everything_but_our_hold():
+    held = {"metadata": {"name": "web-canary", "finalizers": ["example.com/backup", sibling.FINALIZER]}}
+    assert sibling.released(held) == {"metadata": {"name": "web-canary", "finalizers": ["example.com/backup"]}}
+    assert sibling.released(sibling.released(canary())) == sibling.released(canary())
+    assert "finalizers" not in sibling.released(canary())["metadata"]
 
 
 def test_the_owner_is_no_controller_and_can_be_deleted_at_any_time():
@@ -168,6 +176,7 @@ def test_the_service_is_for_canary_pods_and_inside_the_cluster_only():
             "labels": {"app": "web"},
             "annotations": {"team": "shop"},
             "ownerReferences": [sibling.owner_reference(STABLE)],
+            "finalizers": [sibling.FINALIZER],
         },
         "spec": {
             "type": "ClusterIP",

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from canary_analyzer.cluster import records, sweep
-from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, SERVICES
+from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.evidence import fresh
@@ -69,3 +69,15 @@ def test_a_run_whose_deployment_and_record_are_gone_is_ended_too(cluster, app, r
     assert abort.abort_all(SETTINGS, cluster, told.append) == []
     nothing_is_left(cluster, app, routed)
     assert told == ["default/app-1: it had no record; its routes are as they were"]
+
+
+def test_siblings_that_are_in_no_route_go_too_when_their_deployment_and_record_are_gone(cluster, app, routed):
+    app.edit(VIRTUAL_SERVICES, {"metadata": {"annotations": None}, "spec": routed})
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    cluster.delete(DEPLOYMENTS, "default", "app-canary")
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is not None  # its pods would go on serving
+    sweep.sweep(cluster, "", lambda _: None)
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is not None  # the run of its record will end it
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+    sweep.sweep(cluster, "", lambda _: None)
+    nothing_is_left(cluster, app, routed)

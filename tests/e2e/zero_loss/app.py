@@ -79,7 +79,7 @@ class App:
         """Create what the user has, and wait until his Deployments are rolled out."""
         for document in deepcopy(documents):
             document["metadata"]["namespace"] = self.namespace
-            self.cluster.create(KINDS[document["kind"]], document)
+            self.place.write("POST", KINDS[document["kind"]].path(self.namespace), document)
         for document in documents:
             if document["kind"] == "Deployment":
                 self.rolled_out(document["metadata"]["name"])
@@ -104,8 +104,10 @@ class App:
         if hasattr(self, "client"):
             self.client.stop()
         for kind in (VIRTUAL_SERVICES, HTTP_ROUTES, DESTINATION_RULES, AUTOSCALERS, DEPLOYMENTS, SERVICES):
-            for document in self.cluster.list(kind, self.namespace).items:
-                self.cluster.delete(kind, self.namespace, document["metadata"]["name"])
+            for document in self._list(kind):
+                name = document["metadata"]["name"]
+                self._merge(kind, name, {"metadata": {"finalizers": None}})
+                self.cluster.delete(kind, self.namespace, name)
 
     def snapshot(self) -> dict[Key, Document]:
         """What is the user's own of every object: all but what the API server and we keep about it."""
@@ -211,7 +213,7 @@ class App:
 
     def annotate(self, deployment: str = NAME, /, **values: str | None) -> None:
         named = {annotations.PREFIX + key: value for key, value in values.items()}
-        self.cluster.merge(DEPLOYMENTS, self.namespace, deployment, {"metadata": {"annotations": named}})
+        self._merge(DEPLOYMENTS, deployment, {"metadata": {"annotations": named}})
 
     def start(self, image: str, **companions: str) -> None:
         """Ask for a canary and return when it is taken in; companions stay on the Deployment, as users leave them."""
@@ -225,14 +227,14 @@ class App:
         """Change an object the way `kubectl edit` does, and remember that it is to stay so."""
         document = self.get(kind, name)
         change(document)
-        self.cluster.merge(KINDS[kind], self.namespace, name, {"spec": document["spec"]})
+        self._merge(KINDS[kind], name, {"spec": document["spec"]})
         if (kind, name) in self.idle:
             change(self.idle[kind, name])
 
     def revert(self) -> None:
         """Write the VirtualService as it was before the run, as GitOps tools do."""
         spec = self.idle["VirtualService", NAME]["spec"]
-        self.cluster.merge(VIRTUAL_SERVICES, self.namespace, NAME, {"spec": {"http": spec["http"]}})
+        self._merge(VIRTUAL_SERVICES, NAME, {"spec": {"http": spec["http"]}})
 
     def delete(self, kind: str, name: str = NAME) -> None:
         self.cluster.delete(KINDS[kind], self.namespace, name)
@@ -243,6 +245,9 @@ class App:
         pod = self.pods(deployment)[0]["metadata"]["name"]
         self.place.control(f"pods/{self.namespace}/{pod}/kill")
         self.client.killed(pod)
+
+    def _merge(self, kind: Kind, name: str, patch: Document) -> None:
+        self.place.write("PATCH", kind.path(self.namespace, name), patch)
 
 
 def _own(document: Document) -> Document:

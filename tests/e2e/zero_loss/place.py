@@ -1,10 +1,11 @@
 """A sandbox for many apps, each in a namespace of its own with its own service and client."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -28,8 +29,14 @@ class Place:
         requests.post(f"{self.addresses['control']}/{path}", timeout=10).raise_for_status()
 
     def namespace(self, name: str) -> None:
-        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        requests.post(f"{self.addresses['api']}/api/v1/namespaces", json=document, timeout=10).raise_for_status()
+        self.write("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    def write(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        """Write as kubectl does: create with POST, merge with PATCH. Our own client would sign as the service."""
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        url, headers = self.addresses["api"] + path, {"content-type": kind}
+        answer = requests.request(method, url, data=json.dumps(body), headers=headers, timeout=10)
+        assert answer.ok, f"{method} {path}: {answer.text}"
 
     def empty(self) -> None:
         """Make room: the sample app is not called here."""
