@@ -21,7 +21,8 @@ def test_a_canary_is_started_watched_promoted_by_hand_and_told_without_the_servi
     assert refused.returncode == 1
     assert "already runs" in refused.stderr
 
-    started = [*CANARY, "start", "flask-app", "--image", "flask-app:v2", "--wait", "--timeout", "3m", "--json", *place]
+    asked = ["start", "flask-app", "--image", "flask-app:v2", "--set", "steps=[{weight: 10, seconds: 120}]"]
+    started = [*CANARY, *asked, "--wait", "--timeout", "5m", "--json", *place]
     with subprocess.Popen(started, stdout=subprocess.PIPE, text=True) as waiting:
         user.eventually(user.phase("Analysing"), "the canary to be judged")
         with subprocess.Popen([*CANARY, "watch", "flask-app", *place], stdout=subprocess.PIPE, text=True) as watching:
