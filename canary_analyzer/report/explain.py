@@ -10,6 +10,7 @@ from canary_analyzer.rollout.story import Story
 from canary_analyzer.rollout.texts import plain
 
 WIDTH = 100
+HARD = "\N{NO-BREAK SPACE}"
 
 
 def explain(run: Run, story: Story) -> str:
@@ -66,5 +67,6 @@ def _section(title: str, body: str) -> str:
 
 
 def _filled(text: str) -> str:
-    """Break into lines; commands that are to be pasted stay whole where they fit."""
-    return "\n".join(wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
+    """Break into lines, but not what stands between backticks: commands are there to be pasted."""
+    parts = (part.replace(" ", HARD) if odd % 2 else part for odd, part in enumerate(text.split("`")))
+    return "\n".join(wrap("`".join(parts), WIDTH, break_long_words=False, break_on_hyphens=False)).replace(HARD, " ")

@@ -49,6 +49,10 @@ STYLE: dict[Any, Any] = {
     "text.parse_math": False,
 }
 
+LABEL_LENGTH = 24
+"""Characters of a metric's name in a legend."""
+MARGINS = {"left": 0.115, "right": 0.965, "top": 0.88, "bottom": 0.2}
+"""Shares of the picture; a layout that measures its texts would take as long as all the drawing."""
 Draw = Callable[[Axes], None]
 
 
@@ -76,7 +80,8 @@ def evidence(story: Story, side: str) -> Markup:
 
 def _svg(name: str, draw: Draw) -> Markup:
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(5.4, 2.7), layout="constrained")
+        figure = Figure(figsize=(5.4, 2.7))
+        figure.subplots_adjust(**MARGINS)
         axes = figure.subplots()
         draw(axes)
         if axes.get_legend_handles_labels()[0]:
@@ -109,7 +114,7 @@ def _weight(axes: Axes, samples: Sequence[Sample]) -> None:
     axes.plot([t for t, _ in seen], [share for _, share in seen], ".", color=CANARY, label="share observed")
     axes.set_ylim(0, None)
     axes.set_ylabel("% of requests")
-    _time_axis(axes)
+    _time_axis(axes, samples)
 
 
 def _error_rates(axes: Axes, samples: Sequence[Sample]) -> None:
@@ -126,7 +131,7 @@ def _error_rates(axes: Axes, samples: Sequence[Sample]) -> None:
     # The intervals of thin samples are wide; scaled to them, the curves would lie flat on the axis.
     axes.set_ylim(0, 1.5 * max([1.0, *(float(line.max()) for line in curves if line.size)]))
     axes.set_ylabel("% of requests failed")
-    _time_axis(axes)
+    _time_axis(axes, samples)
 
 
 def _latencies(axes: Axes, latency: Latency) -> None:
@@ -150,19 +155,23 @@ def _evidence(axes: Axes, story: Story, side: str) -> None:
     for i, name in enumerate(story.metrics):
         values = [getattr(s.metrics[i], side) if i < len(s.metrics) else None for s in samples]
         clipped = [np.nan if value is None else max(value, -0.5) for value in values]
-        axes.plot(times, clipped, color=SERIES[i % len(SERIES)], label=name)
+        axes.plot(times, clipped, color=SERIES[i % len(SERIES)], label=name.replace("_", " ")[:LABEL_LENGTH])
     axes.axhline(1, color=LIMIT, linestyle="--", linewidth=1.4)
     axes.annotate("threshold", (1, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=LIMIT)
     axes.set_ylim(-0.5, None)
     axes.set_ylabel("evidence")
-    _time_axis(axes)
+    _time_axis(axes, story.all_samples)
 
 
 def _times(samples: Sequence[Sample]) -> NDArray[np.datetime64]:
     return np.array([round(sample.at) for sample in samples], dtype="datetime64[s]")
 
 
-def _time_axis(axes: Axes) -> None:
+def _time_axis(axes: Axes, samples: Sequence[Sample]) -> None:
+    """Let all pictures of a run span the same time, so that one can look from one to the other."""
+    times = _times(samples)
+    if times.size > 1:
+        axes.set_xlim(times[0], times[-1])
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
