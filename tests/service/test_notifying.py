@@ -283,7 +283,7 @@ def told_slack(slack):
 
 
 def test_all_is_told_though_the_service_is_killed_while_nobody_listens(start, server, app, cluster):
-    """Both receivers are down while a request is refused and a run starts and ends; the service is killed in between."""
+    """Both receivers are down while a request is refused and a run starts and ends, with a kill after each."""
     server.status = start.slack.status = 503
     service = start()
     app.annotate(image="app:v1")
