@@ -28,6 +28,7 @@ from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.run import Moment, Run
 from canary_analyzer.rollout.story import continued
 from canary_analyzer.rollout.view import Evidence, View
+from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.samples import pair, read
 from canary_analyzer.service.webhooks import Webhooks
 
@@ -53,6 +54,7 @@ class Ports:
     cache: Reads | None = None
     """Where the first look goes; the cluster, where there is none."""
     webhooks: Webhooks = field(default_factory=Webhooks)
+    notifications: Notifications = field(default_factory=Notifications)
     read_logs: bool = True
     """Whether the last log lines of a canary that is sent back are kept in its record."""
 
@@ -116,11 +118,13 @@ def conclude(ports: Ports, active: Active) -> Active | None:
     if decision.run.ended:
         active = _told_of_the_end(ports.cluster, active)
     if decision.run != plan or active.record.story.ticks - active.saved_ticks >= STORY_TICKS:
-        active = _saved(ports.cluster, active)
+        active = _saved(ports, active)
     if pair(decision.run) != pair(plan):
         ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
     trouble = _act(ports, decision.action, active.record)
-    return tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+    told = tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+    ports.notifications.post(ports.cluster, told.record)
+    return told
 
 
 def _decided(
@@ -142,8 +146,8 @@ def _writes(plan: Run, decision: Decision | None) -> bool:
     return decision.action is not None and not isinstance(decision.action, CallWebhooks)
 
 
-def _saved(cluster: Cluster, active: Active) -> Active:
-    record = records.save(cluster, active.record)
+def _saved(ports: Ports, active: Active) -> Active:
+    record = records.save(ports.cluster, ports.notifications.stamped(active.record))
     return replace(active, record=record, saved_ticks=record.story.ticks)
 
 
@@ -157,7 +161,7 @@ def _inspected(ports: Ports, active: Active) -> Active:
         return active
     found = findings.inspect(ports.cluster, run, ports.clock(), read_logs=ports.read_logs)
     told = story.model_copy(update={"findings": (*story.findings, *found), "inspected": run.phase})
-    return _saved(ports.cluster, replace(active, record=replace(active.record, story=told)))
+    return _saved(ports, replace(active, record=replace(active.record, story=told)))
 
 
 def _act(ports: Ports, action: Action | None, record: Record) -> str:
