@@ -43,8 +43,8 @@ def act(cluster: Cluster, action: actions.ClusterAction, subject: Subject) -> No
 def abandon(cluster: Cluster, subject: Subject) -> None:
     """Tidy up after a run whose Deployment was deleted: give its routes back, delete what is left of the canary."""
     for action in (
-        actions.RestoreRoutes(),
         actions.ReleaseFloor(),
+        actions.RestoreRoutes(),
         actions.DeleteCanary(),
         actions.DeleteCanaryServices(),
     ):

@@ -1,6 +1,6 @@
 """The HorizontalPodAutoscaler of a stable Deployment, read and kept from shrinking it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.cache import Reads
@@ -16,12 +16,7 @@ def autoscaler(cluster: Reads, namespace: str, deployment: str) -> Autoscaler | 
     found = _of(cluster, namespace, deployment)
     if found is None:
         return None
-    owned = routing.disowned(found, MANAGER) != found
-    return Autoscaler(
-        minimum=floor.minimum(found),
-        maximum=found["spec"]["maxReplicas"],
-        held=owned or floor.floor_of(found) is not None,
-    )
+    return Autoscaler(minimum=floor.minimum(found), maximum=found["spec"]["maxReplicas"], held=_is_held(found))
 
 
 def hold(cluster: Cluster, namespace: str, deployment: str, replicas: int) -> None:
@@ -34,6 +29,24 @@ def release(cluster: Cluster, namespace: str, deployment: str) -> None:
     _edit(cluster, namespace, deployment, floor.released)
     # A last write of its own: one that changed fields would make us their owner again.
     _edit(cluster, namespace, deployment, lambda live: routing.disowned(live, MANAGER))
+
+
+def release_unused(cluster: Cluster, namespace: str, used: Collection[tuple[str, str]]) -> None:
+    """Release every autoscaler of a namespace (of all, for "") that is held for a Deployment without a run.
+
+    Args:
+        cluster: where.
+        namespace: whose autoscalers.
+        used: namespace and name of the stable Deployments of all active runs.
+    """
+    for each in cluster.list(AUTOSCALERS, namespace).items:
+        stable = each["metadata"]["namespace"], each["spec"]["scaleTargetRef"]["name"]
+        if _is_held(each) and stable not in used:
+            release(cluster, *stable)
+
+
+def _is_held(found: Document) -> bool:
+    return floor.floor_of(found) is not None or routing.disowned(found, MANAGER) != found
 
 
 def _edit(cluster: Cluster, namespace: str, deployment: str, change: Callable[[Document], Document]) -> None:

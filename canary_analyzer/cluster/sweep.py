@@ -13,7 +13,7 @@ from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, records, routes, siblings
 from canary_analyzer.cluster.client import MANAGER, Cluster, ClusterError
 from canary_analyzer.rollout.run import RouteRef
-from canary_analyzer.rollout.traces import Mark, Traces, marks_of, unmarked
+from canary_analyzer.rollout.traces import Mark, Traces, has_marks, marks_of, unmarked
 from canary_analyzer.routing import Document
 
 log = structlog.get_logger()
@@ -33,6 +33,7 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
     Raises:
         ClusterError: the API server refused or did not answer; what is left is found by the next sweep.
     """
+    _give_up(cluster, namespace)
     found = [
         (route, mark)
         for route, mark in _marked_routes(cluster, namespace)
@@ -56,14 +57,28 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
     return traces
 
 
+def _give_up(cluster: Cluster, namespace: str) -> None:
+    """Give up what a run held when it was cut off between two last writes: an autoscaler's floor, fields of a route."""
+    active = [record.run for record in records.active(cluster, namespace)]
+    autoscaling.release_unused(cluster, namespace, {(run.namespace, run.stable) for run in active})
+    edited = {route for run in active for route in run.routes}
+    for route, document in _routes(cluster, namespace):
+        if not has_marks(document) and route not in edited and routing.disowned(document, MANAGER) != document:
+            routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+
+
 def _marked_routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Mark]]:
+    for route, document in _routes(cluster, namespace):
+        try:
+            yield from ((route, mark) for mark in marks_of(document))
+        except ValueError as error:
+            log.error("a route's mark cannot be read; take it away", route=str(route), error=str(error))
+
+
+def _routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Document]]:
     for name, kind in routes.ROUTE_KINDS.items():
         for document in routes.named(routes.visible(cluster, kind, namespace), name):
-            route = RouteRef.of(document)
-            try:
-                yield from ((route, mark) for mark in marks_of(document))
-            except ValueError as error:
-                log.error("a route's mark cannot be read; take it away", route=str(route), error=str(error))
+            yield RouteRef.of(document), document
 
 
 def _is_orphan(cluster: Cluster, traces: Traces) -> bool:

@@ -16,6 +16,11 @@ from canary_analyzer.rollout.run import Run, Window
 from canary_analyzer.rollout.view import Evidence, Share
 
 
+MOST_INTERVALS = 10_000
+"""So far back a run is read that nobody has looked at for long (a day of ticks of 10 s): beyond that lies no release
+that is still in doubt, and memory is finite."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Counted:
     """The requests of one interval of the tick grid, in seconds since the epoch."""
@@ -89,10 +94,12 @@ def fresh(run: Run) -> Progress:
 def boundaries(progress: Progress, run: Run, now: float) -> tuple[float, ...]:
     """Return the boundaries of the tick grid from the last one read up to now, both ends included, in seconds.
 
+    What is older than `MOST_INTERVALS` is left out: it counts neither for nor against the canary.
     The grid is the same for all runs of one tick length, so that one query can serve them all.
     """
     tick = run.policy.tick_seconds
-    first, last = round(progress.until / tick), floor(now / tick)
+    last = floor(now / tick)
+    first = max(round(progress.until / tick), last - MOST_INTERVALS)
     return tuple(index * tick for index in range(first, last + 1))
 
 

@@ -69,6 +69,11 @@ def unmarked(document: Document, traces: Traces) -> Document:
     return _annotated(document, {k: v for k, v in _annotations(document).items() if k != _key(traces)})
 
 
+def has_marks(document: Document) -> bool:
+    """Whether a route says that a run edits it, be it garbled."""
+    return any(key.startswith(PREFIX) for key in _annotations(document))
+
+
 def marks_of(document: Document) -> list[Mark]:
     """Return what a route says of the runs that edit it.
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from canary_analyzer.analysis import ArmTick, Decision, Tick
-from canary_analyzer.rollout.evidence import Counted, Edges, absorb, boundaries, evidence, fresh
+from canary_analyzer.rollout.evidence import MOST_INTERVALS, Counted, Edges, absorb, boundaries, evidence, fresh
 from canary_analyzer.rollout.run import Window
 from canary_analyzer.rollout.view import Share
 
@@ -24,6 +24,13 @@ def read(run, intervals):
 def test_the_grid_of_ticks_is_the_same_for_all_runs_whenever_they_began(make):
     run = make.run(started=103.7, policy=make.policy(tick_seconds=5))
     assert boundaries(fresh(run), run, now=116.0) == (100, 105, 110, 115)
+
+
+def test_after_weeks_without_a_look_only_the_last_day_is_read(make):
+    run = make.run(started=0.0, policy=make.policy(tick_seconds=10))
+    grid = boundaries(fresh(run), run, now=21 * 86400.0)
+    assert len(grid) == MOST_INTERVALS + 1
+    assert grid[-1] == 21 * 86400.0
 
 
 def test_only_intervals_wholly_inside_a_window_are_judged(make):

@@ -100,6 +100,11 @@ class Arena:
         except Killed:
             self.kill()
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self.now - START
+
     def _has_news(self) -> bool:
         """Whether there is anything new of Deployments but their status, of which a watcher takes no notice."""
         seen = [
@@ -138,6 +143,11 @@ class Arena:
 
     def _violated(self, write: str, what: str) -> None:
         self.violations.append(f"write {len(self.writes)} ({write}) at {self.now - START:.1f} s: {what}")
+
+    def take_as_given(self) -> None:
+        """Whatever is wrong now was done by somebody else."""
+        self._unserved, self._uneven = self._now_unserved(), self._now_uneven()
+        self._note_traffic()
 
     def _now_unserved(self) -> frozenset[str]:
         hosts = frozenset(host for split in splits(self.emulator) for host, weight in split.weights if weight > 0)

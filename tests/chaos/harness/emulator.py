@@ -12,6 +12,7 @@ from canary_analyzer.sandbox.client import Resource
 
 Document = dict[str, Any]
 MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 NAMESPACE = "default"
 
 
@@ -32,7 +33,7 @@ class Emulator:
             return ended.value.status, ended.value.body
         raise AssertionError(f"{method} {url} waits for something that one thread cannot give")
 
-    def ask(self, method: str, path: str, body: Document | None = None, media_type: str = "application/json") -> Document:
+    def ask(self, method: str, path: str, body: object = None, media_type: str = "application/json") -> Document:
         """Do as an administrator does, or say what the server has against it."""
         status, content = self.answer(method, path, {"Content-Type": media_type}, json.dumps(body or {}).encode())
         document: Document = json.loads(content)
@@ -55,6 +56,10 @@ class Emulator:
     def merge(self, resource: Resource, name: str, patch: Document, subresource: str | None = None) -> Document:
         """Apply a merge patch."""
         return self.ask("PATCH", resource.path(NAMESPACE, name, subresource), patch, MERGE)
+
+    def patch(self, resource: Resource, name: str, operations: list[Document]) -> Document:
+        """Apply a JSON Patch."""
+        return self.ask("PATCH", resource.path(NAMESPACE, name), operations, JSON_PATCH)
 
     def delete(self, resource: Resource, name: str) -> None:
         """Delete an object; what it owns is the garbage collector's affair."""
