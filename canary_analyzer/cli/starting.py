@@ -58,13 +58,15 @@ def start(  # noqa: PLR0913, PLR0917 - one argument per option
     seconds = seconds_of(timeout)
     wish = Wish(images=image, strategy=strategy, profile=profile, fields=fields or ())
     found = wished(access, deployment, wish, config, time.time())
-    _tell(found, written=not dry_run, as_json=as_json and not wait)
+    followed = wait and not dry_run and not found.rehearsed.objections
+    if not (followed and as_json):  # then its end is the one document
+        _tell(found, written=not dry_run, as_json=as_json)
     if found.rehearsed.objections:
         raise typer.Exit(Code.BAD)
     if dry_run:
         return
     annotated(access, found.before, found.changes)
-    if wait:
+    if followed:
         name = found.before["metadata"]["name"]
         waited(access, Followed(deployment=name, request=found.stamp, seconds=seconds), as_json=as_json)
 

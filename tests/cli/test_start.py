@@ -129,9 +129,9 @@ def test_the_services_config_says_which_profiles_there_are(shop, canary, tmp_pat
 
 def test_waiting_for_a_wish_follows_this_wish_and_no_older_run(shop, canary):
     shop.run(Phase.SUCCEEDED)
-    told = canary("start", "app", "--image", "app:v3", "--wait", "--timeout", "0s")
+    told = canary("start", "app", "--image", "app:v3", "--wait", "--timeout", "0s", "--json")
     assert told.exit_code == 124
-    assert "no service has taken it up" in told.stdout
+    assert json.loads(told.stdout)["reason"] == "no service has taken it up yet"
 
 
 def test_diff_shows_what_is_made_and_changed(shop, canary):
