@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox bench-scale chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox bench-scale strategies chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -33,6 +33,9 @@ bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RU
 
 bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
+
+strategies: setup  ## measure the strategies on the mesh in a box and write the figures into docs/strategies.md
+	@WRITE_STRATEGIES=1 $(BIN)/pytest tests/e2e/rollouts/test_strategies.py
 
 chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
 	@$(BIN)/python chart/generate.py

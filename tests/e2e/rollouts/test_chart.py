@@ -1,0 +1,207 @@
+"""The chart's objects in a cluster that enforces them: what runs there is what `helm install` would have made.
+
+The rights that the chart gives are compared with those that the service asked for in whole rollouts: nothing missing,
+nothing unused.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[3]
+OWN, WATCHED, NAME = "canary-system", "default", "canary-analyzer"
+PROFILE = {
+    "tick_seconds": 2,
+    "settle_seconds": 2,
+    "start_seconds": 10,
+    "promote_seconds": 60,
+    "deadline_seconds": 150,
+    "rolling": {"pace_seconds": 10},
+    "steps": [{"weight": 10, "seconds": 6, "requests": 20}, {"weight": 50, "seconds": 8, "requests": 100}],
+}
+AUTOSCALER = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "flask-app", "namespace": WATCHED},
+    "spec": {
+        "minReplicas": 2,
+        "maxReplicas": 6,
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "flask-app"},
+    },
+}
+TRAFFIC_POLICY = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "flask-app", "namespace": WATCHED},
+    "spec": {"host": "flask-app", "trafficPolicy": {"loadBalancer": {"simple": "LEAST_REQUEST"}}},
+}
+PATHS = {
+    "Namespace": ("api/v1", "namespaces"),
+    "ServiceAccount": ("api/v1", "serviceaccounts"),
+    "ConfigMap": ("api/v1", "configmaps"),
+    "Service": ("api/v1", "services"),
+    "Pod": ("api/v1", "pods"),
+    "Deployment": ("apis/apps/v1", "deployments"),
+    "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
+    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
+    "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "DestinationRule": ("apis/networking.istio.io/v1", "destinationrules"),
+}
+FALLBACKS = {("list", "virtualservices"), ("list", "httproutes")}
+"""Asked of the whole cluster; where that is forbidden, of the watched namespace (value `readRoutesEverywhere`)."""
+ACCOUNT = f"system:serviceaccount:{OWN}:{NAME}"
+
+
+class Cluster:
+    """The sandbox's API server as its administrator sees it."""
+
+    def __init__(self, addresses):
+        self.addresses = addresses
+
+    def url(self, kind, namespace, name=""):
+        root, plural = PATHS[kind]
+        scope = f"namespaces/{namespace}/" if kind != "Namespace" else ""
+        return f"{self.addresses['api']}/{root}/{scope}{plural}/{name}".rstrip("/")
+
+    def create(self, document):
+        namespace = document["metadata"].get("namespace", "")
+        answer = requests.post(self.url(document["kind"], namespace), json=document, timeout=10)
+        assert answer.ok, f"{document['kind']}: {answer.text}"
+
+    def get(self, kind, namespace, name):
+        answer = requests.get(self.url(kind, namespace, name), timeout=10)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def kubeconfig(self, namespace, account):
+        answer = requests.get(f"{self.addresses['control']}/kubeconfig/{namespace}/{account}", timeout=10)
+        assert answer.ok, answer.text
+        return answer.text
+
+    def logs(self, namespace):
+        """All that the pods of a namespace said."""
+        pods = requests.get(self.url("Pod", namespace), timeout=10).json()["items"]
+        paths = [self.url("Pod", namespace, pod["metadata"]["name"]) + "/log" for pod in pods]
+        return "".join(f"{path}\n{requests.get(path, timeout=10).text}\n" for path in paths)
+
+    def asked(self):
+        """What the chart's account asked for: (namespace, verb, resource), by whether it was allowed."""
+        notes = requests.get(f"{self.addresses['control']}/rbac", timeout=10).json()
+        ours = [each for each in notes if each["identity"] == ACCOUNT]
+        return {
+            allowed: {
+                (each["namespace"], each["verb"], each["resource"]) for each in ours if each["allowed"] is allowed
+            }
+            for allowed in (True, False)
+        }
+
+
+@pytest.fixture(scope="module")
+def helm():
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    if found := shutil.which("helm", path=path):
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail("helm is not on PATH")
+    pytest.skip("helm is not on PATH: make setup installs it, where it can")
+
+
+@pytest.fixture
+def box(start_sandbox, tmp_path):
+    """A sandbox that enforces rights, and whose nodes know the service's image."""
+    image = {
+        "command": ["python", str(Path(__file__).with_name("in_pod.py")), str(tmp_path)],
+        "environment": {"HOME": "/tmp"},
+    }
+    images = tmp_path / "images.yaml"
+    images.write_text(yaml.safe_dump({"images": {"canary-analyzer:0.1.0": image}}))
+    with start_sandbox(60, "--enforce-rbac", "--images", str(images)) as (_, addresses):
+        cluster = Cluster(addresses)
+        yield cluster
+        sys.stderr.write(cluster.logs(OWN))
+
+
+@pytest.fixture
+def installed(helm, box, tmp_path):
+    """The chart's objects in the cluster, and two replicas of the service ready; gives all objects."""
+    values = {
+        "namespaces": [WATCHED],
+        "config": {"prometheus": {"url": box.addresses["prometheus"]}, "profiles": {"standard": PROFILE}},
+        "networkPolicy": {"enabled": True},
+    }
+    command = [helm, "template", NAME, ROOT / "chart", "--namespace", OWN, "--kube-version", "1.33", "--values", "-"]
+    rendered = subprocess.run(command, input=yaml.safe_dump(values), capture_output=True, text=True, check=True)
+    documents = list(filter(None, yaml.safe_load_all(rendered.stdout)))
+    box.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OWN}})
+    late = ("Deployment", "Job")
+    for document in documents:
+        if document["kind"] not in late:
+            box.create(document)
+    (config,) = (each for each in documents if each["kind"] == "ConfigMap")
+    for name, text in config["data"].items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "kubeconfig").write_text(box.kubeconfig(OWN, NAME))
+    (deployment,) = (each for each in documents if each["kind"] == "Deployment")
+    box.create(deployment)
+    return documents
+
+
+def granted(documents):
+    """(namespace, verb, resource) of the Roles."""
+    return {
+        (role["metadata"]["namespace"], verb, resource)
+        for role in documents
+        if role["kind"] == "Role"
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(installed, box, make_user):
+    user = make_user(box.addresses)
+    user.eventually(lambda: box.get("Deployment", OWN, NAME)["status"].get("availableReplicas") == 2, "two replicas")
+    box.create(AUTOSCALER)
+    box.create(TRAFFIC_POLICY)
+
+    ends = {}
+    for image, strategy in (("v2", "canary"), ("v1", "rolling"), ("v2-errors", "canary"), ("v2-crash", "canary")):
+        user.canary(f"flask-app:{image}", strategy=strategy)
+        ends[image] = user.ended()["phase"]
+    assert ends == {"v2": "Succeeded", "v1": "Succeeded", "v2-errors": "Aborted", "v2-crash": "Aborted"}
+
+    # `helm uninstall` in the middle of a run: first its hook.
+    route = user.route()
+    user.canary("flask-app:v2", strategy="canary")
+    user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
+    hook = next(each for each in installed if each["kind"] == "Job")["spec"]["template"]
+    labels = hook["metadata"]["labels"]
+    box.create(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hook", "namespace": OWN, "labels": labels}}
+        | {"spec": hook["spec"]}
+    )
+    user.eventually(lambda: box.get("Pod", OWN, "hook")["status"].get("phase") in ("Succeeded", "Failed"), "the hook")
+    assert box.get("Pod", OWN, "hook")["status"]["phase"] == "Succeeded"
+    assert user.ended()["phase"] == "Aborted"
+    assert user.route() == route
+    assert user.load()["lost"] == 0
+
+    # Replicas that go give their Lease back.
+    deployment = {"spec": {"replicas": 0}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    requests.patch(box.url("Deployment", OWN, NAME), json=deployment, headers=headers, timeout=10).raise_for_status()
+    user.eventually(lambda: not box.get("Deployment", OWN, NAME)["status"].get("replicas"), "the end of the replicas")
+
+    asked = box.asked()
+    assert asked[False] == {("", verb, resource) for verb, resource in FALLBACKS}
+    assert asked[True] == granted(installed)
