@@ -48,9 +48,11 @@ def documents(run: Run, of: Originals, replicas: int) -> Iterator[tuple[Kind, Do
 
 
 def scale(cluster: Cluster, run: Run, replicas: int) -> None:
-    """Give every sibling so many replicas."""
+    """Give every sibling so many replicas, guarded by the version that was read."""
     for name in Traces.of(run).siblings:
-        cluster.merge(DEPLOYMENTS, run.namespace, name, {"spec": {"replicas": replicas}})
+        version = cluster.get(DEPLOYMENTS, run.namespace, name)["metadata"]["resourceVersion"]
+        patch = {"metadata": {"resourceVersion": version}, "spec": {"replicas": replicas}}
+        cluster.merge(DEPLOYMENTS, run.namespace, name, patch)
 
 
 def delete(cluster: Cluster, traces: Traces) -> None:
@@ -100,7 +102,7 @@ def dispose(cluster: Cluster, kind: Kind, document: Document) -> None:
     metadata = document["metadata"]
     if patch := routing.json_patch(document, sibling.released(document)):
         cluster.patch(kind, metadata["namespace"], metadata["name"], patch)
-    cluster.delete(kind, metadata["namespace"], metadata["name"])
+    cluster.delete(kind, metadata["namespace"], metadata["name"], uid=metadata["uid"])
 
 
 def _is_held(document: Document) -> bool:

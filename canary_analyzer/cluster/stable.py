@@ -55,5 +55,4 @@ def annotate(cluster: Cluster, deployment: Document, changes: Mapping[str, str |
 
 def set_status(cluster: Cluster, run: Run) -> None:
     """Write the run's phase, and what goes with it, as the status annotation."""
-    patch = {"metadata": {"annotations": {annotations.STATUS: in_sight(run)}}}
-    cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)
+    annotate(cluster, cluster.get(DEPLOYMENTS, run.namespace, run.deployment), {annotations.STATUS: in_sight(run)})

@@ -6,7 +6,6 @@ All rollouts are begun, at a bounded rate, and then watched while they analyse a
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 import requests
 from rig.service import Service
 from rig.traffic import Traffic, prometheus
-from rig.world import READS, World, app_of, world
+from rig.world import IMAGE, READS, World, app_of, world
 
 from canary_analyzer.cluster.client import CONFIGMAPS
 
@@ -81,7 +80,7 @@ def _measured(size: int, ticks: int) -> dict[str, str]:
             place.add(key)
         with prometheus(place.cluster, traffic, Path(name)) as url:
             config = {"prometheus": {"url": url}, "profiles": {"standard": PROFILE}}
-            service = Service(Path(name), "service", place.kubeconfig, config)
+            service = Service(Path(name), "service", place.kubeconfig("service"), config)
             try:
                 base = service.rss_bytes()
                 _start(place, apps)
@@ -97,7 +96,7 @@ def _measured(size: int, ticks: int) -> dict[str, str]:
 
 def _start(place: World, apps: list[tuple[str, str]]) -> None:
     for key in apps:
-        place.annotate(key, image="registry.example/shop/app:v2")
+        place.annotate(key, image=f"{IMAGE}:v2")
         time.sleep(1 / STARTS_PER_SECOND)
 
 

@@ -31,6 +31,11 @@ class Service:
             self._process = subprocess.Popen(command, stderr=log, env=os.environ | {"POD_NAME": name})
         self.url = self._announced()
 
+    @property
+    def lives(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
     def lines(self) -> list[dict[str, Any]]:
         """Return what it has logged."""
         return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]

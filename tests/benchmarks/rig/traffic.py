@@ -5,23 +5,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import requests
 import yaml
+from rig.world import Document, Key
 
 from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, ClusterError
 from canary_analyzer.metrics.counts import ISTIO_EDGES_MS
 from canary_analyzer.sandbox.mesh.prometheus import program
-from rig.world import Document, Key
 
 REQUESTS_PER_SECOND = 40.0
 ERRORS = 0.002
 MEDIAN_MS, SPREAD = 40.0, 0.8
-SCRAPE_SECONDS = 5
 EDGES = (*(f"{edge:g}" for edge in ISTIO_EDGES_MS), "+Inf")
 
 
@@ -85,7 +84,7 @@ def _shares() -> np.ndarray:
 
 
 def _series(namespace: str, name: str, arm: str) -> tuple[list[str], list[str]]:
-    """Return the names of an arm's counters: of requests by code, and of latency by bucket; labels as Istio has them."""
+    """Return the names of an arm's counters, of requests by code and of latency by bucket, labelled as by Istio."""
     labels = {
         "reporter": "source",
         "source_workload": "istio-ingressgateway",
@@ -137,13 +136,13 @@ def follow(cluster: Cluster, traffic: Traffic) -> None:
 
 
 @contextmanager
-def prometheus(cluster: Cluster, traffic: Traffic, folder: Path) -> Iterator[str]:
+def prometheus(cluster: Cluster, traffic: Traffic, folder: Path, scrape_seconds: int = 5) -> Iterator[str]:
     """Run a Prometheus that scrapes the traffic until the end of the block; gives its URL."""
     threading.Thread(target=follow, args=(cluster, traffic), daemon=True).start()
     exporter = _exporter(traffic)
     target = [{"targets": [f"127.0.0.1:{exporter.server_port}"]}]
     config = {
-        "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "scrape_timeout": f"{SCRAPE_SECONDS}s"},
+        "global": {"scrape_interval": f"{scrape_seconds}s", "scrape_timeout": f"{scrape_seconds}s"},
         "scrape_configs": [{"job_name": "istio", "static_configs": target}],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -193,7 +192,8 @@ def _exporter(traffic: Traffic) -> ThreadingHTTPServer:
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # a Prometheus that waits no longer
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass

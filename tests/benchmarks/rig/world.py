@@ -1,21 +1,25 @@
-"""A cluster without pods: the API emulator, and a workload controller that says at once that everything is rolled out."""
+"""A cluster without pods: the API emulator, and a controller that says at once that everything is rolled out."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster, ClusterError, Kind
-from canary_analyzer.sandbox.api import ApiServer, identities
+from canary_analyzer.sandbox.api import ApiServer, identities, rbac
 from canary_analyzer.sandbox.api.kubeconfig import write
 
-ACCOUNT = identities.service_account("canary-system", "canary-analyzer")
+HOME = "canary-system"
+ACCOUNTS = identities.service_account(HOME, "").name
 NAMESPACE = Kind(api="v1", plural="namespaces")
 NAMESPACES = 10
+IMAGE = "registry.example/shop/app"
 READS = frozenset({"get", "list", "watch"})
 Document = dict[str, Any]
 Key = tuple[str, str]
@@ -26,22 +30,58 @@ def app_of(number: int) -> Key:
     return f"team-{number % NAMESPACES}", f"app-{number:04}"
 
 
+def images_of(deployment: Document) -> set[str]:
+    """Return the images of a Deployment's containers."""
+    return {container["image"] for container in deployment["spec"]["template"]["spec"]["containers"]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """A write of a replica of the service to what belongs to an app."""
+
+    at: float
+    replica: str
+    app: Key
+
+
+class _Writes(rbac.Audit):
+    """Counts all requests, and keeps who wrote to which app, and when (seconds since the epoch)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[Write] = []
+
+    def note(self, identity: identities.Identity, wish: rbac.Wish, passed: bool) -> None:
+        super().note(identity, wish, passed)
+        app = re.search(r"app-\d+", wish.name)
+        if app and wish.verb not in READS and identity.name.startswith(ACCOUNTS):
+            replica = identity.name.removeprefix(ACCOUNTS)
+            self.all.append(Write(at=time.time(), replica=replica, app=(wish.namespace, app.group())))
+
+
 class World:
-    """An API server with apps in it; `kubeconfig` leads the service there, as a ServiceAccount whose requests count."""
+    """An API server with apps in it; `kubeconfig` leads a replica there, as a ServiceAccount whose requests count."""
 
     def __init__(self, server: ApiServer, folder: Path) -> None:
-        self._server = server
+        self._server, self._folder = server, folder
+        self.writes = _Writes()
+        server.audit = self.writes
         server.write_kubeconfig(folder / "admin.kubeconfig")
         self.cluster = Cluster.connect(folder / "admin.kubeconfig")
-        self.kubeconfig = folder / "kubeconfig"
-        write(self.kubeconfig, server.url, server.tokens.issue(ACCOUNT))
         for number in range(NAMESPACES):
-            namespace = {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": app_of(number)[0], "namespace": ""},
-            }
-            self.cluster.create(NAMESPACE, namespace)
+            self._make_namespace(app_of(number)[0])
+        self._make_namespace(HOME)
+
+    def _make_namespace(self, name: str) -> None:
+        metadata = {"name": name, "namespace": ""}
+        self.cluster.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+
+    def kubeconfig(self, name: str) -> Path:
+        """Write a kubeconfig for a replica of the service, by whose name its requests are told from others'."""
+        file = self._folder / f"{name}.kubeconfig"
+        account = identities.service_account(HOME, name)
+        write(file, self._server.url, self._server.tokens.issue(account))
+        return file
 
     def add(self, key: Key) -> None:
         """Make an app: Deployment, Service, VirtualService."""
@@ -56,8 +96,8 @@ class World:
     def requests(self) -> dict[str, int]:
         """Return how many requests the service has made, by verb, those for its Leases left out."""
         counts: dict[str, int] = {}
-        for row in self._server.audit.document():
-            if row["identity"] == ACCOUNT.name and row["resource"] != "leases":
+        for row in self.writes.document():
+            if row["identity"].startswith(ACCOUNTS) and row["resource"] != "leases":
                 counts[row["verb"]] = counts.get(row["verb"], 0) + row["count"]
         return counts
 
@@ -110,7 +150,7 @@ def _app(namespace: str, name: str) -> tuple[Document, Document, Document]:
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5, "failureThreshold": 3}
     container = {
         "name": "app",
-        "image": "registry.example/shop/app:v1",
+        "image": f"{IMAGE}:v1",
         "ports": [{"containerPort": 8080, "name": "http"}],
         "env": [{"name": f"SETTING_{number}", "value": f"value of setting {number}"} for number in range(12)],
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
