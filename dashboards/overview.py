@@ -5,9 +5,16 @@ from grafana_foundation_sdk.models import dashboard, units
 
 from dashboards import parts
 
-PHASE_AND_WEIGHT = """
-sum by (namespace, deployment, run, strategy, image, phase, reason) (
-  canary_analyzer_run_info * on (namespace, deployment, run) group_left (phase) canary_analyzer_rollout_phase
+OURS = 'namespace=~"$namespace"'
+"""Selects the series of the runs in the chosen namespaces."""
+
+PHASE_AND_WEIGHT = f"""
+max by (namespace, deployment, run, strategy, image, verdict, phase, reason) (
+  canary_analyzer_run_info{{{OURS}}}
+  * on (namespace, deployment, run) group_left (phase)
+    max by (namespace, deployment, run, phase) (canary_analyzer_rollout_phase)
+  * on (namespace, deployment, run) group_left ()
+    max by (namespace, deployment, run) (canary_analyzer_weight{{kind="wanted"}})
 )
 """
 
@@ -23,6 +30,7 @@ def build() -> dashboard.Dashboard:
         .refresh("10s")
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
         .with_variable(parts.data_source())
+        .with_variable(parts.namespaces("label_values(canary_analyzer_run_info, namespace)"))
         .with_variable(parts.status_page())
         .link(parts.link("Status page", "${status_page}/"))
     )
@@ -35,18 +43,19 @@ def build() -> dashboard.Dashboard:
 
 
 def _figures() -> list[parts.Panel]:
-    held = 'canary_analyzer_rollout_phase{phase=~"Holding|AwaitingApproval"}'
+    runs = f"canary_analyzer_rollout_phase{{{OURS}}}"
+    held = f'canary_analyzer_rollout_phase{{{OURS},phase=~"Holding|AwaitingApproval"}}'
     ended = 'round(sum(increase(canary_analyzer_verdicts_total{{result="{}"}}[$__range])))'
     return [
-        parts.number("Under way", "Rollouts that have not ended.", "count(canary_analyzer_rollout_phase) or vector(0)"),
+        parts.number("Under way", "Rollouts that have not ended.", f"count({runs}) or vector(0)"),
         parts.number("Waiting", "Held, or waiting for approval.", f"count({held}) or vector(0)"),
-        parts.number("Succeeded", "Promoted in the time range.", ended.format("Succeeded")),
-        parts.number("Aborted", "Taken back in the time range.", ended.format("Aborted")),
+        parts.number("Succeeded", "Promoted in the time range, in all namespaces.", ended.format("Succeeded")),
+        parts.number("Aborted", "Taken back in the time range, in all namespaces.", ended.format("Aborted")),
         parts.alarming(
             parts.number(
                 "Overdue",
                 "Runs past their deadline: an alarm, each wait should have ended.",
-                "count(canary_analyzer_run_deadline_timestamp_seconds < time()) or vector(0)",
+                f"count(canary_analyzer_run_deadline_timestamp_seconds{{{OURS}}} < time()) or vector(0)",
             ),
             above=1,
         ),
@@ -55,7 +64,7 @@ def _figures() -> list[parts.Panel]:
                 "Failed queries",
                 "Share of Prometheus queries that failed, last 5 minutes.",
                 'sum(rate(canary_analyzer_queries_total{result="error"}[5m]))'
-                " / sum(rate(canary_analyzer_queries_total[5m]))",
+                " / (sum(rate(canary_analyzer_queries_total[5m])) > 0) or vector(0)",
                 units.PercentUnit,
             ),
             above=0.05,
@@ -71,27 +80,50 @@ def _under_way() -> parts.Panel:
         "strategy": "Strategy",
         "image": "Image",
         "phase": "Phase",
+        "Value": "Weight",
+        "verdict": "Verdict",
         "reason": "Reason",
     }
-    panel = parts.rows_of("Rollouts under way", "One line per run, with its last reason.", PHASE_AND_WEIGHT, columns)
+    about = "One line per run: where it stands, and why."
+    panel = parts.rows_of("Rollouts under way", about, PHASE_AND_WEIGHT, columns)
     run = (
         "/d/canary-analyzer-rollout?var-namespace=${__data.fields.Namespace}"
-        "&var-deployment=${__data.fields.Deployment}&var-run=${__value.raw}&${datasource:queryparam}"
+        "&var-deployment=${__data.fields.Deployment}&var-run=${__value.raw}&${datasource:queryparam}&${status_page:queryparam}&${__url_time_range}"
     )
-    links = [{"title": "Open the run", "url": run}]
-    return panel.override_by_name("Run", [dashboard.DynamicConfigValue(id_val="links", value=links)])
+    page = "${status_page}/runs/${__data.fields.Namespace}/${__value.raw}"
+    links = [{"title": "Open the run", "url": run}, {"title": "Status page", "url": page, "targetBlank": True}]
+    wrapped = {"type": "auto", "wrapText": True}
+    return (
+        panel.override_by_name("Run", [dashboard.DynamicConfigValue(id_val="links", value=links)])
+        .override_by_name("Weight", [dashboard.DynamicConfigValue(id_val="unit", value=units.Percent)])
+        .override_by_name("Reason", [dashboard.DynamicConfigValue(id_val="custom.cellOptions", value=wrapped)])
+    )
 
 
 def _over_time() -> list[parts.Panel]:
     return [
-        parts.phases("Phases", "The phase of each run.", parts.phase_code(""), "{{namespace}}/{{run}}"),
+        parts.phases("Phases", "The phase of each run.", parts.phase_code(OURS), "{{namespace}}/{{run}}"),
         parts.steps_of(
             parts.lines(
                 "Canary weights",
                 "Weight that each run wants its canary to have.",
-                {"{{namespace}}/{{run}}": 'canary_analyzer_weight{kind="wanted"}'},
+                {"{{namespace}}/{{run}}": f'canary_analyzer_weight{{{OURS},kind="wanted"}}'},
                 units.Percent,
             )
+        ),
+        parts.counts(
+            "What sent runs back",
+            "Aborted runs in the time range by cause, in all namespaces.",
+            'sort_desc(round(sum by (cause) (increase(canary_analyzer_verdicts_total{result="Aborted"}[$__range]))))',
+            "{{cause}}",
+        ),
+        parts.lines(
+            "Evidence against canaries",
+            "The metric that speaks most against each; at 1 the run is aborted.",
+            {
+                "{{namespace}}/{{run}}": "max by (namespace, deployment, run) "
+                f'(canary_analyzer_evidence{{{OURS},side="against"}})'
+            },
         ),
     ]
 
@@ -102,8 +134,8 @@ def _health() -> list[parts.Panel]:
             "Lag of ticks",
             "How late passes begin; more than a tick is too late.",
             {
-                "median": _lag(0.5),
-                "p99": _lag(0.99),
+                "median": _quantile(0.5, "tick_lag_seconds"),
+                "p99": _quantile(0.99, "tick_lag_seconds"),
             },
             units.Seconds,
         ),
@@ -129,9 +161,24 @@ def _health() -> list[parts.Panel]:
             },
         ),
         parts.lines(
+            "Notifications",
+            "Tries per second by receiver and result; what is given up was told nobody.",
+            {
+                "{{receiver}} {{result}}": "sum by (receiver, result) "
+                "(rate(canary_analyzer_notifications_total[$__rate_interval]))"
+            },
+            units.RequestsPerSecond,
+        ),
+        parts.lines(
+            "Time of a Prometheus query",
+            "How long Prometheus takes to answer.",
+            {"median": _quantile(0.5, "query_seconds"), "p99": _quantile(0.99, "query_seconds")},
+            units.Seconds,
+        ),
+        parts.lines(
             "Rollouts by replica",
             "How the live replicas share the rollouts out.",
-            {"{{pod}}": "sum by (pod, instance) (canary_analyzer_rollouts)"},
+            {"{{instance}}": "sum by (instance) (canary_analyzer_rollouts)"},
         ),
         parts.lines(
             "Memory",
@@ -142,7 +189,6 @@ def _health() -> list[parts.Panel]:
     ]
 
 
-def _lag(quantile: float) -> str:
-    return (
-        f"histogram_quantile({quantile}, sum by (le) (rate(canary_analyzer_tick_lag_seconds_bucket[$__rate_interval])))"
-    )
+def _quantile(rank: float, histogram: str) -> str:
+    buckets = f"rate(canary_analyzer_{histogram}_bucket[$__rate_interval])"
+    return f"histogram_quantile({rank}, sum by (le) ({buckets}))"

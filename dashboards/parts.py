@@ -7,6 +7,7 @@ from grafana_foundation_sdk.models import common as styles
 from grafana_foundation_sdk.models import dashboard, units
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+ALL = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
 SOURCE = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 RUN = 'namespace="$namespace",deployment="$deployment",run="$run"'
@@ -22,6 +23,9 @@ PHASES = {
     "Promoting": GREEN,
     "Aborting": RED,
 }
+
+LAST = common.ReduceDataOptions().calcs(["lastNotNull"])
+"""Of the values in sight, the newest."""
 
 Panel = Builder[dashboard.Panel]
 Variable = Builder[dashboard.VariableModel]
@@ -83,6 +87,8 @@ def number(title: str, about: str, expression: str, unit: str = units.Short) -> 
         .datasource(SOURCE)
         .unit(unit)
         .targets([now(expression)])
+        .reduce_options(LAST)
+        .graph_mode(styles.BigValueGraphMode.NONE)
         .no_value("0")
         .height(4)
         .span(4)
@@ -102,7 +108,9 @@ def words(title: str, about: str, expression: str, label: str) -> stat.Panel:
         .description(about)
         .datasource(SOURCE)
         .targets([now(expression, f"{{{{{label}}}}}")])
+        .reduce_options(LAST)
         .text_mode(styles.BigValueTextMode.NAME)
+        .text(common.VizTextDisplayOptions().title_size(18))
         .color_mode(styles.BigValueColorMode.NONE)
         .graph_mode(styles.BigValueGraphMode.NONE)
         .no_value("-")
@@ -123,9 +131,29 @@ def bars(title: str, about: str, targets: Targets) -> bargauge.Panel:
         .max(1)
         .decimals(2)
         .thresholds(levels([_colour(GREEN, None), _colour(YELLOW, 0.5), _colour(RED, 1)]))
+        .reduce_options(LAST)
         .targets([now(expression, legend) for legend, expression in targets.items()])
         .height(8)
         .span(6)
+    )
+
+
+def counts(title: str, about: str, expression: str, legend: str) -> bargauge.Panel:
+    """Return one bar per series, as long as its count."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(about)
+        .datasource(SOURCE)
+        .orientation(styles.VizOrientation.HORIZONTAL)
+        .display_mode(styles.BarGaugeDisplayMode.BASIC)
+        .min(0)
+        .decimals(0)
+        .thresholds(levels([_colour(BLUE, None)]))
+        .reduce_options(LAST)
+        .targets([now(expression, legend)])
+        .height(8)
+        .span(12)
     )
 
 
@@ -155,9 +183,9 @@ def phase_code(selector: str) -> str:
 
 
 def rows_of(title: str, about: str, expression: str, columns: dict[str, str]) -> table.Panel:
-    """Return a table of the present series: the labels that `columns` names, under those names."""
+    """Return a table of the present series: their labels and `Value`, under the names that `columns` gives them."""
     organise = {
-        "includeByName": dict.fromkeys(columns, True),
+        "excludeByName": {field: True for field in ("Time", "Value") if field not in columns},
         "indexByName": {label: i for i, label in enumerate(columns)},
         "renameByName": columns,
     }
@@ -191,6 +219,21 @@ def variable(name: str, label: str, values: str) -> dashboards.QueryVariable:
     )
 
 
+def namespaces(values: str) -> dashboards.QueryVariable:
+    """Return the choice of some namespaces, or all."""
+    return variable("namespace", "Namespace", values).multi(True).include_all(True).all_value(".*").current(ALL)
+
+
+def reporter() -> dashboards.CustomVariable:
+    """Return the choice of who counts: the callers' proxies, those of the called, or waypoints (ambient)."""
+    return (
+        dashboards.CustomVariable("reporter")
+        .label("Counted by")
+        .values("source,destination,waypoint")
+        .current(dashboard.VariableOption(selected=True, text="source", value="source"))
+    )
+
+
 def data_source() -> dashboards.DatasourceVariable:
     """Return the choice of the Prometheus that holds the mesh's and our own metrics."""
     return dashboards.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
@@ -203,7 +246,13 @@ def status_page() -> dashboards.TextBoxVariable:
 
 def link(title: str, url: str) -> dashboards.DashboardLink:
     """Return a link in the dashboard's head."""
-    return dashboards.DashboardLink(title).type(dashboard.DashboardLinkType.LINK).url(url).icon("external link")
+    return (
+        dashboards.DashboardLink(title)
+        .type(dashboard.DashboardLinkType.LINK)
+        .url(url)
+        .icon("external link")
+        .target_blank(True)
+    )
 
 
 def mark(name: str, expression: str, colour: str) -> dashboards.AnnotationQuery:

@@ -26,7 +26,7 @@ def build() -> dashboard.Dashboard:
         page = page.with_variable(variable)
     for annotation in _annotations():
         page = page.annotation(annotation)
-    for panel in (*_verdict(), _weight(), *_evidence(), *_effects()):
+    for panel in (*_verdict(), _weight(), _counted(), *_evidence(), *_effects()):
         page = page.with_panel(panel)
     page = page.with_row(dashboards.Row("Requests, errors, duration: baseline and canary"))
     for panel in _red():
@@ -41,6 +41,7 @@ def _variables() -> list[parts.Variable]:
     return [
         parts.data_source(),
         parts.status_page(),
+        parts.reporter(),
         parts.variable("namespace", "Namespace", f"label_values({info}, namespace)"),
         parts.variable("deployment", "Deployment", f'label_values({info}{{namespace="$namespace"}}, deployment)'),
         parts.variable(
@@ -52,19 +53,27 @@ def _variables() -> list[parts.Variable]:
 
 
 def _annotations() -> list[dashboards.AnnotationQuery]:
-    moved = f'changes(canary_analyzer_weight{{{RUN},kind="wanted"}}[15s]) > 0'
-    decided = f'canary_analyzer_rollout_phase{{{RUN},phase=~"Promoting|Aborting"}} unless '
-    before = f'canary_analyzer_rollout_phase{{{RUN},phase=~"Promoting|Aborting"}} offset 15s'
-    return [parts.mark("Steps", moved, "blue"), parts.mark("Verdicts", decided + before, "red")]
+    weight = f'canary_analyzer_weight{{{RUN},kind="wanted"}}'
+    decided = f'canary_analyzer_rollout_phase{{{RUN},phase=~"Promoting|Aborting"}}'
+    return [
+        parts.mark("Steps", f"{weight} != {weight} offset 1m", "blue"),
+        parts.mark("Verdicts", f"{decided} unless {decided} offset 1m", "red"),
+    ]
 
 
 def _verdict() -> list[parts.Panel]:
     info = f"canary_analyzer_run_info{{{RUN}}}"
     return [
-        parts.words("Phase", "What the run is doing.", f"canary_analyzer_rollout_phase{{{RUN}}}", "phase").span(3),
-        parts.words("Verdict", "The judge's last word.", info, "verdict").span(3),
-        parts.words("Image", "What is on trial.", info, "image").span(6),
-        parts.words("Reason", "Why, with figures.", info, "reason").span(12),
+        parts.words("Phase", "What the run is doing.", f"canary_analyzer_rollout_phase{{{RUN}}}", "phase").span(4),
+        parts.words("Verdict", "The judge's last word.", info, "verdict").span(4),
+        parts.number(
+            "Goes back in",
+            "Without a verdict until then, traffic goes back; no figure while it waits for a person, or has passed.",
+            f"canary_analyzer_run_deadline_timestamp_seconds{{{RUN}}} - time()",
+            units.DurationSeconds,
+        ).no_value("-"),
+        parts.words("Image", "What is on trial.", info, "image").span(12),
+        parts.words("Reason", "Why it is where it is.", info, "reason").span(24),
     ]
 
 
@@ -77,6 +86,17 @@ def _weight() -> parts.Panel:
         units.Percent,
     )
     return parts.steps_of(panel)
+
+
+def _counted() -> parts.Panel:
+    return parts.lines(
+        "What the verdict rests on",
+        "Requests of both arms that have counted so far, and those of them that failed.",
+        {
+            "{{arm}}: requests": f"canary_analyzer_requests{{{RUN}}}",
+            "{{arm}}: errors": f"canary_analyzer_errors{{{RUN}}}",
+        },
+    )
 
 
 def _evidence() -> list[parts.Panel]:
@@ -126,7 +146,7 @@ def _red() -> list[parts.Panel]:
         ),
         parts.lines(
             "Errors",
-            "Share of answers 5xx.",
+            "Share of answers 5xx, or none though the caller was still there.",
             {arm: _errors(workload) for arm, workload in ARMS.items()},
             units.PercentUnit,
         ),
@@ -146,7 +166,9 @@ def _red() -> list[parts.Panel]:
 
 
 def _series(name: str, workload: str, also: str = "") -> str:
-    selector = f'reporter="source",destination_workload_namespace="$namespace",destination_workload="{workload}"{also}'
+    selector = (
+        f'reporter="$reporter",destination_workload_namespace="$namespace",destination_workload="{workload}"{also}'
+    )
     return f"rate({name}{{{selector}}}[$__rate_interval])"
 
 
@@ -155,7 +177,7 @@ def _rate(workload: str) -> str:
 
 
 def _errors(workload: str) -> str:
-    bad = _series("istio_requests_total", workload, ',response_code=~"5.."')
+    bad = _series("istio_requests_total", workload, ',response_code=~"5..|0",response_flags!="DC"')
     return f"(sum({bad}) or vector(0)) / {_rate(workload)}"
 
 
