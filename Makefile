@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox bench-scale strategies chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox screenshots bench-scale strategies chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -8,7 +8,7 @@ setup:  ## make .venv with everything the other targets need (seconds when nothi
 	@.ci/setup
 
 demo:  ## three canaries on the mesh in a box: one good, one failing, one slow
-	@.ci/setup --without-helm
+	@.ci/setup --for-demo
 	@$(BIN)/canary-analyzer demo
 
 check: setup  ## lint, format, types, import contracts
@@ -42,6 +42,9 @@ chart: setup  ## renew what the chart has from elsewhere: schema of the config, 
 
 LOCK := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
+
+screenshots: setup  ## the status page as pictures to look at, light and dark, wide and on a phone: build/screenshots
+	@SCREENSHOTS=build/screenshots $(BIN)/pytest -m e2e tests/e2e/pages
 
 lock: setup  ## renew the locks: of development, of the two images, and of what builds them (needs uv on PATH)
 	@$(LOCK) pyproject.toml --extra sandbox --group dev --output-file requirements.lock
