@@ -1,6 +1,7 @@
 """The control API: what tests and the demo may ask of a running sandbox, and do to it.
 
-GET /load, GET /load/lost, POST /load?rps=N&slow_every=N&slow_seconds=S; POST /prometheus/stop, /prometheus/start;
+GET /load, GET /load/lost, POST /load?rps=N&slow_every=N&slow_seconds=S; POST /prometheus/stop, /prometheus/start,
+/prometheus/scrape?target=HOST:PORT (several, or none);
 POST /pods/NAMESPACE/NAME/kill, /pods/NAMESPACE/NAME/delete?grace=N; GET /mesh, POST /mesh/delay?seconds=0.1-10&seed=N;
 POST /hpa/NAMESPACE/NAME?replicas=N; GET /kubeconfig/NAMESPACE/SERVICEACCOUNT; GET /rbac, POST /rbac/forget.
 """
@@ -60,6 +61,7 @@ def _application(controls: Controls, load: aiohttp.ClientSession) -> web.Applica
             web.post("/load", _forwarder(load)),
             web.post("/prometheus/stop", _call(controls.prometheus.stop)),
             web.post("/prometheus/start", _call(controls.prometheus.start)),
+            web.post("/prometheus/scrape", _scraper(controls.prometheus)),
             web.post("/pods/{namespace}/{name}/kill", _killer(controls.client, load)),
             web.post("/pods/{namespace}/{name}/delete", _deleter(controls.client, load)),
             web.post("/hpa/{namespace}/{name}", _autoscaler(controls.client)),
@@ -98,6 +100,15 @@ def _call(action: Callable[[], Awaitable[None]]) -> Handler:
         return web.json_response({})
 
     return call
+
+
+def _scraper(prometheus: Prometheus) -> Handler:
+    async def scrape(request: web.Request) -> web.Response:
+        targets = request.query.getall("target", [])
+        prometheus.scrape(targets)
+        return web.json_response({"targets": targets})
+
+    return scrape
 
 
 def _killer(client: KubeClient, load: aiohttp.ClientSession) -> Handler:

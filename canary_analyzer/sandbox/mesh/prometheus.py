@@ -1,11 +1,12 @@
 """A Prometheus process that can be stopped and started again with the same address and data."""
 
 import asyncio
+import json
 import logging
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ import yaml
 
 from canary_analyzer.sandbox.mesh import processes
 from canary_analyzer.sandbox.mesh.dialects import DIALECTS, Metrics
-from canary_analyzer.sandbox.mesh.telemetry import prometheus_config
+from canary_analyzer.sandbox.mesh.telemetry import OTHER_TARGETS, prometheus_config
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -81,6 +82,13 @@ class Prometheus:
         process, self._process = self._process, None
         if process is not None:
             await processes.stop(process)
+
+    def scrape(self, targets: Sequence[str]) -> None:
+        """Scrape these too from now on (`host:port` each, path `/metrics`), instead of those given before."""
+        file = self._folder / OTHER_TARGETS
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps([{"targets": list(targets)}]))
+        draft.replace(file)  # at once: Prometheus watches the file
 
     @property
     def _log(self) -> Path:

@@ -13,6 +13,8 @@ from canary_analyzer.sandbox.mesh.world import Document
 
 STATS_LOGGER = "type.googleapis.com/envoy.extensions.access_loggers.stats.v3.Config"
 SCRAPE_SECONDS = 1
+OTHER_TARGETS = "others.json"
+"""File beside the configuration, watched by Prometheus, with what else is to be scraped."""
 _IS_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 _EVERYTHING: Document = {"not_health_check_filter": {}}  # an and_filter wants two filters
 _NOT_GRPC = {**_IS_GRPC, "treat_missing_header_as_empty": True, "invert_match": True}
@@ -138,5 +140,10 @@ def prometheus_config(envoy_admin: str, dialect: Dialect) -> Document:
         "static_configs": [{"targets": [envoy_admin]}],
         "metric_relabel_configs": list(dialect.rules),
     }
+    others = {
+        "job_name": "others",
+        "honor_labels": True,  # a service's own `namespace` and `deployment` say of what it speaks
+        "file_sd_configs": [{"files": [OTHER_TARGETS]}],
+    }
     interval = f"{SCRAPE_SECONDS}s"
-    return {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": [job]}
+    return {"global": {"scrape_interval": interval, "scrape_timeout": interval}, "scrape_configs": [job, others]}
