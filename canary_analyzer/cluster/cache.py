@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -41,7 +42,7 @@ log = structlog.get_logger()
 WATCHED = frozenset({DEPLOYMENTS, REPLICASETS, SERVICES, VIRTUAL_SERVICES, HTTP_ROUTES, AUTOSCALERS})
 UNUSED_SECONDS = 600.0
 """After so long, what nobody has asked for is forgotten: its run is over."""
-RETRY_SECONDS = 2.0
+RETRY_SECONDS, SLOWEST_RETRY_SECONDS = 2.0, 30.0
 REFUSED_SECONDS = 600.0
 """After so long, a watch that was refused (not allowed, or the kind unknown) is tried again."""
 CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
@@ -86,6 +87,12 @@ class Cache:
             return self._cluster.list(kind, namespace, labels)
         return self._mirror(kind, namespace).list(namespace)
 
+    def close(self) -> None:
+        """Let all watches end, each when the server ends it or it breaks off; what is asked from now on is not kept."""
+        with self._lock:
+            for mirror in self._mirrors.values():
+                mirror.close()
+
     def _mirror(self, kind: Kind, namespace: str) -> "_Mirror":
         scope = namespace if self._by_namespace else ""
         with self._lock:
@@ -122,6 +129,10 @@ class _Mirror:
         self._epoch = 0
         """Counts watches that did not go on where the one before had stopped."""
         self._refused_until = 0.0
+        self._pause = RETRY_SECONDS
+
+    def close(self) -> None:
+        self._refused_until = inf
 
     def find(self, key: Key) -> Document | None:
         with self._lock:
@@ -139,7 +150,8 @@ class _Mirror:
         with self._lock:
             if epoch == self._epoch and (entry := self._entries.get(key)) is not None:
                 entry.learn(document, _version(document))
-        return document
+                return entry.document
+        return _slim(document)
 
     def list(self, namespace: str) -> Listing:
         with self._lock:
@@ -179,13 +191,14 @@ class _Mirror:
                 except ClusterError as error:
                     self._connected = False
                     log.warning("a watch broke off, trying again", kind=self._kind.plural, error=str(error))
-                    time.sleep(RETRY_SECONDS)
+                    time.sleep(self._pause)
+                    self._pause = min(2 * self._pause, SLOWEST_RETRY_SECONDS)
         finally:
             self._forget()
 
     def _watch(self) -> None:
         events = self._cluster.watch(self._kind, str(self._version), self._scope)
-        self._connected = True
+        self._connected, self._pause = True, RETRY_SECONDS
         for change, document in events:
             self._take_in(change, document)
 
@@ -209,7 +222,7 @@ class _Mirror:
                 for key, entry in self._entries.items()
                 if entry.used >= since or (key[0] in self._whole and entry.document is not None)
             }
-            return bool(self._entries or self._whole)
+            return bool(self._entries or self._whole) and self._refused_until < inf
 
     def _forget(self) -> None:
         with self._lock:

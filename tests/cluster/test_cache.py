@@ -1,0 +1,149 @@
+"""The cache over the API emulator: what it costs, and that it follows what happens."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from canary_analyzer.cluster import cache as caching
+from canary_analyzer.cluster.cache import Cache
+from canary_analyzer.cluster.client import CONFIGMAPS, PODS, SERVICES, Cluster
+from canary_analyzer.sandbox.api import ApiServer
+
+PATIENCE = 20.0
+
+
+class Place:
+    """A cluster that others write to, and one whose requests are counted, with a cache of it."""
+
+    def __init__(self, kubeconfig):
+        self.asked = Counter()
+        self.cluster = Cluster.connect(kubeconfig)
+        self.counted = Cluster.connect(kubeconfig, lambda verb, _: self.asked.update([verb]))
+        self.cache = Cache(self.counted)
+
+    def make(self, name, port=80):
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"ports": [{"port": port}]},
+        }
+        return self.cluster.create(SERVICES, service)
+
+    def port(self, name):
+        found = self.cache.find(SERVICES, "default", name)
+        return None if found is None else found["spec"]["ports"][0]["port"]
+
+    def change(self, name, port):
+        self.cluster.merge(SERVICES, "default", name, {"spec": {"ports": [{"port": port}]}})
+
+
+@pytest.fixture
+def place(tmp_path):
+    loop, server = asyncio.new_event_loop(), ApiServer(history=20)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    server.write_kubeconfig(tmp_path / "kubeconfig")
+    made = Place(tmp_path / "kubeconfig")
+    yield made
+    made.cache.close()
+    asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+def eventually(check):
+    end = time.monotonic() + PATIENCE
+    while not check():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.01)
+
+
+def test_looking_again_costs_nothing_and_shows_what_has_changed(place):
+    place.make("app", 80)
+    assert place.port("app") == 80
+    before = place.asked["get"]
+    place.change("app", 81)
+    eventually(lambda: place.port("app") == 81)
+    place.cluster.delete(SERVICES, "default", "app")
+    eventually(lambda: place.port("app") is None)
+    place.make("app", 82)
+    eventually(lambda: place.port("app") == 82)
+    assert place.asked["get"] == before
+
+
+def test_what_was_not_there_is_seen_when_it_comes(place):
+    assert place.port("app") is None
+    place.make("app", 80)
+    eventually(lambda: place.port("app") == 80)
+    assert place.asked["get"] == 1
+
+
+def test_a_namespace_is_listed_once_and_followed(place):
+    place.make("one")
+    names = lambda: {each["metadata"]["name"] for each in place.cache.list(SERVICES, "default").items}  # noqa: E731
+    assert "one" in names()
+    listed = place.asked["list"]
+    place.make("two")
+    eventually(lambda: "two" in names())
+    place.cluster.delete(SERVICES, "default", "one")
+    eventually(lambda: "one" not in names())
+    assert place.port("two") == 80
+    assert (place.asked["list"], place.asked["get"]) == (listed, 0)
+
+
+def test_pods_and_what_labels_select_are_always_asked_for(place):
+    for _ in range(3):
+        place.cache.list(PODS, "default", "app=web")
+        place.cache.list(CONFIGMAPS, "default")
+    assert place.asked == {"list": 6}
+
+
+def test_no_document_carries_who_owns_its_fields(place):
+    place.make("app")
+    assert "managedFields" not in place.cache.find(SERVICES, "default", "app")["metadata"]
+
+
+def test_nothing_is_missed_where_a_watch_has_to_begin_anew(place, monkeypatch):
+    """The watch breaks off while more happens than the server remembers: what is known is forgotten and read again."""
+    place.make("app", 80)
+    assert place.port("app") == 80
+    monkeypatch.setattr(caching, "RETRY_SECONDS", 0.01)
+    mirror = place.cache._mirror(SERVICES, "default")
+    watch, broken = place.counted.watch, threading.Event()
+
+    def breaking(*arguments):
+        if not broken.is_set():
+            for number in range(40):
+                place.change("app", 1000 + number)
+            broken.set()
+        return watch(*arguments)
+
+    monkeypatch.setattr(place.counted, "watch", breaking)
+    mirror._forget()
+    eventually(lambda: place.port("app") == 1039)
+
+
+def test_what_nobody_asks_for_any_more_is_not_watched(place, monkeypatch):
+    place.make("app")
+    place.port("app")
+    monkeypatch.setattr(caching, "UNUSED_SECONDS", 0.0)
+    mirror = place.cache._mirror(SERVICES, "default")
+    assert mirror._is_used() is False
+    mirror._forget()
+    assert place.port("app") == 80
+
+
+def test_where_watching_is_forbidden_each_look_is_a_request(place, monkeypatch):
+    def forbidden(*_, **__):
+        raise caching.ClusterError("403 services is forbidden", 403)
+
+    place.make("app")
+    monkeypatch.setattr(place.counted, "list", forbidden)
+    assert [place.port("app") for _ in range(3)] == [80, 80, 80]
+    assert place.asked == {"get": 3}
