@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox screenshots bench-scale strategies chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox screenshots bench-scale chaos-replicas soak strategies chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -33,6 +33,12 @@ bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RU
 
 bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
+
+chaos-replicas: setup  ## three replicas share 200 rollouts, five times killed and frozen (10 minutes); ROLLOUTS=20 BLOWS=1
+	@$(BIN)/python tests/benchmarks/replicas.py --rollouts $(or $(ROLLOUTS),200) --blows $(or $(BLOWS),5)
+
+soak: setup  ## rollouts come and go for MINUTES=20: memory and file descriptors stay flat
+	@$(BIN)/python tests/benchmarks/soak.py --minutes $(or $(MINUTES),20)
 
 strategies: setup  ## measure the strategies on the mesh in a box and write the figures into docs/strategies.md
 	@WRITE_STRATEGIES=1 $(BIN)/pytest tests/e2e/rollouts/test_strategies.py
