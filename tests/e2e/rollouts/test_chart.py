@@ -4,6 +4,7 @@ The rights that the chart gives are compared with those that the service asked f
 nothing unused.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -83,15 +84,25 @@ class Cluster:
         assert answer.ok, answer.text
         return answer.json()
 
+    def scale(self, namespace, name, replicas):
+        headers = {"Content-Type": "application/merge-patch+json"}
+        change = {"spec": {"replicas": replicas}}
+        answer = requests.patch(self.url("Deployment", namespace, name), json=change, headers=headers, timeout=10)
+        assert answer.ok, answer.text
+
     def kubeconfig(self, namespace, account):
         answer = requests.get(f"{self.addresses['control']}/kubeconfig/{namespace}/{account}", timeout=10)
         assert answer.ok, answer.text
         return answer.text
 
+    def pods(self, namespace):
+        """Names of the pods that are there, those that are ending included."""
+        pods = requests.get(self.url("Pod", namespace), timeout=10).json()["items"]
+        return [pod["metadata"]["name"] for pod in pods]
+
     def logs(self, namespace):
         """All that the pods of a namespace said."""
-        pods = requests.get(self.url("Pod", namespace), timeout=10).json()["items"]
-        paths = [self.url("Pod", namespace, pod["metadata"]["name"]) + "/log" for pod in pods]
+        paths = [self.url("Pod", namespace, name) + "/log" for name in self.pods(namespace)]
         return "".join(f"{path}\n{requests.get(path, timeout=10).text}\n" for path in paths)
 
     def asked(self):
@@ -168,39 +179,47 @@ def granted(documents):
     }
 
 
+def remember(box, run):
+    """Let there be ten more runs like this one, so that the next one makes the service forget some."""
+    record = box.get("ConfigMap", WATCHED, f"canary-run-{run}")
+    for field in ("uid", "resourceVersion", "creationTimestamp", "managedFields"):
+        record["metadata"].pop(field, None)
+    for number in range(20, 30):
+        box.create(json.loads(json.dumps(record).replace(run, f"flask-app-{number}")))
+
+
+def uninstall(box, user, documents):
+    """What `helm uninstall` does in the middle of a run: its hook first, then the replicas go."""
+    user.canary("flask-app:v2", strategy="canary")
+    user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
+    hook = next(each for each in documents if each["kind"] == "Job")["spec"]["template"]
+    metadata = hook["metadata"] | {"name": "hook", "namespace": OWN}
+    box.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": hook["spec"]})
+    user.eventually(lambda: box.get("Pod", OWN, "hook")["status"].get("phase") in ("Succeeded", "Failed"), "the hook")
+    assert box.get("Pod", OWN, "hook")["status"]["phase"] == "Succeeded"
+    box.scale(OWN, NAME, 0)
+    user.eventually(lambda: box.pods(OWN) == ["hook"], "the end of the replicas")
+
+
 def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(installed, box, make_user):
     user = make_user(box.addresses)
     user.eventually(lambda: box.get("Deployment", OWN, NAME)["status"].get("availableReplicas") == 2, "two replicas")
     box.create(AUTOSCALER)
     box.create(TRAFFIC_POLICY)
+    route = user.route()
 
     ends = {}
     for image, strategy in (("v2", "canary"), ("v1", "rolling"), ("v2-errors", "canary"), ("v2-crash", "canary")):
         user.canary(f"flask-app:{image}", strategy=strategy)
         ends[image] = user.ended()["phase"]
+        if image == "v2":
+            remember(box, user.status()["run"])
     assert ends == {"v2": "Succeeded", "v1": "Succeeded", "v2-errors": "Aborted", "v2-crash": "Aborted"}
 
-    # `helm uninstall` in the middle of a run: first its hook.
-    route = user.route()
-    user.canary("flask-app:v2", strategy="canary")
-    user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
-    hook = next(each for each in installed if each["kind"] == "Job")["spec"]["template"]
-    labels = hook["metadata"]["labels"]
-    box.create(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hook", "namespace": OWN, "labels": labels}}
-        | {"spec": hook["spec"]}
-    )
-    user.eventually(lambda: box.get("Pod", OWN, "hook")["status"].get("phase") in ("Succeeded", "Failed"), "the hook")
-    assert box.get("Pod", OWN, "hook")["status"]["phase"] == "Succeeded"
+    uninstall(box, user, installed)
     assert user.ended()["phase"] == "Aborted"
     assert user.route() == route
     assert user.load()["lost"] == 0
-
-    # Replicas that go give their Lease back.
-    deployment = {"spec": {"replicas": 0}}
-    headers = {"Content-Type": "application/merge-patch+json"}
-    requests.patch(box.url("Deployment", OWN, NAME), json=deployment, headers=headers, timeout=10).raise_for_status()
-    user.eventually(lambda: not box.get("Deployment", OWN, NAME)["status"].get("replicas"), "the end of the replicas")
 
     asked = box.asked()
     assert asked[False] == {("", verb, resource) for verb, resource in FALLBACKS}
