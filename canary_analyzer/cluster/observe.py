@@ -28,7 +28,7 @@ from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Surroundings
 from canary_analyzer.rollout.rolling import RollingView
-from canary_analyzer.rollout.run import Run
+from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.traces import Traces, target_of, unmarked
 from canary_analyzer.rollout.view import View, Wishes, Workload
 from canary_analyzer.routing import Document
@@ -102,6 +102,7 @@ def observe(cluster: Reads, run: Run) -> View | None:
         weight=weight(routes, run),
         reached=run.traffic if reached(routes, run) else None,
         routed=any(_weight(route, run) is not None for route in routes),
+        missing_routes=tuple(set(run.routes) - {RouteRef.of(route) for route in routes}),
         marked=any(unmarked(route, Traces.of(run)) != route for route in routes),
         owned=any(routing.disowned(route, MANAGER) != route for route in routes),
         rolling=rolling,

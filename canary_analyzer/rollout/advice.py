@@ -82,6 +82,7 @@ _AFTER_ABORT: Mapping[Cause, str] = {
     ),
     Cause.REFUSED_BY_WEBHOOK: "Ask whoever runs the webhook why it refused. {again}",
     Cause.REVERTED: "Let the tool that manages {routes} leave the weights of our routes alone. {again}",
+    Cause.ROUTE_DELETED: "Create {routes} again, or find out which tool deletes it. {again}",
     Cause.NOT_ROLLED_OUT: (
         "The canary was fine where it ran, so look for what differs: quota, nodes, volumes "
         "(`kubectl describe deployment/{run.stable} -n {run.namespace}`). {again}"

@@ -20,5 +20,6 @@ class Cause(StrEnum):
     REFUSED_BY_WEBHOOK = "refused-by-webhook"
     REVERTED = "reverted"
     """Somebody else put the weights back again and again."""
+    ROUTE_DELETED = "route-deleted"
     NOT_ROLLED_OUT = "not-rolled-out"
     """Stable could not roll out the version that had passed."""

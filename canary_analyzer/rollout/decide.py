@@ -93,8 +93,9 @@ def _held(s: Situation) -> Run:
 
 
 def _undone(s: Situation) -> Run:
-    """Do again what somebody else undid; while the canary is judged a few times only, then take the hint."""
-    if s.run.phase in RAMPING and s.run.reverts >= MOST_REVERTS:
+    """Do again what somebody else undid; until the canary has passed a few times only, then take the hint."""
+    counts = s.run.phase in RAMPING | {Phase.STARTING}
+    if counts and s.run.reverts >= MOST_REVERTS:
         return _abort(
             s,
             Cause.REVERTED,
@@ -106,7 +107,7 @@ def _undone(s: Situation) -> Run:
     noted = s.run.noting(
         f"somebody else edited the route: found {found}, wanted {s.run.weight}; back to: {back.name}", s.now
     )
-    counted = noted.model_copy(update={"reverts": s.run.reverts + (s.run.phase in RAMPING)})
+    counted = noted.model_copy(update={"reverts": s.run.reverts + counts})
     return _enter(counted, back, s.now)
 
 

@@ -115,6 +115,12 @@ def promotion_stuck(s: Situation) -> str | None:
     return f"{s.run.deployment} could not roll out the promoted version: {s.view.stable.failure}"
 
 
+def route_deleted(s: Situation) -> str | None:
+    """Nobody routes by what the run has edited any more."""
+    missing = ", ".join(map(str, s.view.missing_routes))
+    return f"somebody else deleted {missing}; without it nothing says how much the canary gets" if missing else None
+
+
 def late(s: Situation) -> str | None:
     """What has not happened within the stage's limit."""
     stage = stage_of(s.run)
@@ -132,6 +138,7 @@ _ON_THE_RAMP: tuple[Rule, ...] = (
     withdrawn,
     stable_changed,
     canary_broken,
+    route_deleted,
     judged_bad,
     gate_refused,
     late,
@@ -184,6 +191,7 @@ CAUSES: Mapping[Rule, Cause] = {
     withdrawn: Cause.WITHDRAWN,
     stable_changed: Cause.STABLE_CHANGED,
     canary_broken: Cause.CANARY_BROKEN,
+    route_deleted: Cause.ROUTE_DELETED,
     judged_bad: Cause.JUDGED_WORSE,
     gate_refused: Cause.REFUSED_BY_WEBHOOK,
     late: Cause.LATE,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from canary_analyzer.analysis import Verdict
 from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.rolling import RollingView
+from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.routing.traffic import Traffic
 
 
@@ -88,6 +89,8 @@ class View:
     """
     routed: bool = False
     """Some live route names the canary."""
+    missing_routes: tuple[RouteRef, ...] = ()
+    """Routes of the run that were deleted."""
     marked: bool = False
     """Some live route still says that the run edits it."""
     owned: bool = False

@@ -60,6 +60,8 @@ class _Asked:
     """One call: under way while `answer` is None."""
 
     since: float
+    before: Answer | None = None
+    """What was answered the last time: it holds until there is another."""
     answer: Answer | None = None
     ended: float = 0.0
 
@@ -84,7 +86,8 @@ class Webhooks:
             with self._lock:
                 if settings is not None and not self._is_due(self._asked.get(key), settings):
                     continue
-                asked = self._asked[key] = _Asked(since=self.clock())
+                before = self._known(key)
+                asked = self._asked[key] = _Asked(since=self.clock(), before=before)
             if settings is None:
                 self._answered(asked, Answer(passed=False, text="is not in the service's config (any more)"))
                 continue
@@ -96,8 +99,8 @@ class Webhooks:
     def answers(self, run: Run) -> Mapping[str, Answer]:
         """Return what has been answered to a run, by the key of the call."""
         with self._lock:
-            mine = {key[2]: asked for key, asked in self._asked.items() if key[:2] == (run.namespace, run.name)}
-            return {key: answer for key, asked in mine.items() if (answer := self._answer(key, asked)) is not None}
+            mine = [key for key in self._asked if key[:2] == (run.namespace, run.name)]
+            return {key[2]: answer for key in mine if (answer := self._known(key)) is not None}
 
     def forget(self, run: Run) -> None:
         """Forget the answers to a run that is over."""
@@ -112,11 +115,14 @@ class Webhooks:
             return False  # its thread is still there: a server that trickles its answer gets no second one
         return not asked.answer.passed and self.clock() - asked.ended >= settings.every_seconds
 
-    def _answer(self, key: str, asked: _Asked) -> Answer | None:
-        settings = self.settings.get(key.rpartition("/")[2])
-        if asked.answer is None and settings is not None and self.clock() - asked.since > settings.longest_call:
+    def _known(self, key: Key) -> Answer | None:
+        """Return the newest answer, or None where there never was one in time."""
+        asked, settings = self._asked.get(key), self.settings.get(key[2].rpartition("/")[2])
+        if asked is None or asked.answer is not None:
+            return asked.answer if asked is not None else None
+        if settings is not None and self.clock() - asked.since > settings.longest_call:
             return _failed(settings, f"has not answered for {settings.longest_call:g} s")
-        return asked.answer
+        return asked.before
 
     def _work(self, asked: _Asked, call: Call, settings: WebhookSettings, body: Mapping[str, Any]) -> None:
         try:

@@ -8,6 +8,7 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.programs.goals import canary_replicas
+from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.view import Evidence, Share, Wishes
 from canary_analyzer.routing import Traffic
 
@@ -44,16 +45,19 @@ def drive(run, world, *, until=200, each=lambda run, world, now: None):
     return run
 
 
-def drive_to(run, world, stage, phase=Phase.ANALYSING):
-    """Take passes until the run is at a stage; return it and the time."""
+def passes_of(run, world):
+    """Yield the run and the time after each pass, before its write is made."""
     for now in range(1, 200):
         decision = one_pass(run, world, float(now))
         run = decision.run
-        if (run.phase, run.stage) == (phase, stage):
-            return run, float(now)
+        yield run, float(now)
         if decision.action is not None:
             world.obey(decision.action)
-    raise AssertionError(f"never came to {stage}")
+
+
+def drive_to(run, world, stage, phase=Phase.ANALYSING):
+    """Take passes until the run is at a stage; return it and the time."""
+    return next((run, now) for run, now in passes_of(run, world) if (run.phase, run.stage) == (phase, stage))
 
 
 def test_a_healthy_canary_is_promoted_in_the_order_that_loses_no_request(run, world, make):
@@ -128,6 +132,7 @@ ABORTS = {
     "abort asked": ({"wishes": Wishes(trigger="app:v2", abort="app-1")}, "a user asked"),
     "crash loop": ({"canary_trouble": "container app: CrashLoopBackOff (2 of 2 pods)"}, "CrashLoopBackOff"),
     "canary deleted": ({"canary": None}, "deleted by somebody else"),
+    "route deleted": ({"missing_routes": (RouteRef(namespace="default", name="app"),)}, "deleted VirtualService"),
     "canary's Service deleted": ({"canary_services": False}, "Service app-canary was deleted by somebody else"),
 }
 
@@ -141,7 +146,7 @@ def test_the_run_is_aborted_with_the_reason_when(run, world, seen, reason):
     assert reason in decision.run.reason
 
 
-@pytest.mark.parametrize("stage", ["await scaled canary", "analyse"])
+@pytest.mark.parametrize("stage", ["settle weight", "analyse"])
 def test_a_canary_that_somebody_deletes_serves_until_its_requests_have_been_sent_back(run, world, stage):
     run, now = drive_to(run, world, stage)
     world.canary = replace(world.canary, deleted=True)
@@ -255,6 +260,27 @@ def test_foreign_reverts_are_undone_a_few_times_and_then_end_the_run(run, world)
         now += 5
     world.traffic = Traffic(weight=0)
     assert "somebody else changed the weights" in one_pass(run, world, now).run.reason
+
+
+@pytest.mark.parametrize(
+    ("phase", "stage"), [(Phase.STARTING, "route canary"), (Phase.ANALYSING, "shift weight")], ids=["first", "later"]
+)
+def test_a_route_that_is_put_back_before_anybody_looks_is_a_foreign_revert_too(run, world, phase, stage):
+    run, now = drive_to(run, world, stage, phase)
+    for _ in range(MOST_REVERTS + 1):
+        now += 1
+        decision = one_pass(run, world, now)  # what it writes is gone at the next look
+        run = decision.run
+    assert run.phase is Phase.ABORTING
+    assert "somebody else changed the weights" in run.reason
+
+
+def test_a_write_that_fails_is_nobody_s_revert(run, world):
+    run, now = drive_to(run, world, "shift weight")
+    view = replace(world.view(), write_trouble="the API server is away")
+    for later in range(1, 6):
+        run = decide(Situation(run=run, view=view, evidence=world.evidence(), now=now + later)).run
+    assert (run.phase, run.reverts) == (Phase.ANALYSING, 0)
 
 
 def test_a_gate_waits_for_approval_of_this_very_run(make):

@@ -79,6 +79,11 @@ def traffic_set(s: Situation) -> bool:
     return s.view.reached == s.run.traffic
 
 
+def traffic_kept(s: Situation) -> bool:
+    """Whether what an earlier pass wrote at this stage is still there; a write that failed has put nothing there."""
+    return s.elapsed == 0 or traffic_set(s) or bool(s.view.write_trouble)
+
+
 def step_settled(s: Situation) -> bool:
     """Whether the data plane does what the step says; nothing is waited for where the step changes nothing."""
     return not speaks_of_traffic(s.run.ramp_step) or settled(s)
@@ -260,7 +265,7 @@ def unavailable(s: Situation) -> str:
 def unrouted(s: Situation) -> str:
     """Say which routes do not follow."""
     routes = ", ".join(str(route) for route in s.run.routes)
-    return f"{routes} did not take the canary's weight; does it still exist? {s.view.write_trouble}".rstrip()
+    return f"{routes} could not be given the canary's weight: {s.view.write_trouble}"
 
 
 def not_held(s: Situation) -> str:

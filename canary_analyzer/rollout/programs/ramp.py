@@ -97,6 +97,8 @@ STARTING: Program = (
         action=_set_traffic,
         limit=goals.start_limit,
         late=goals.unrouted,
+        given=goals.traffic_kept,
+        back="route canary",
         routes=True,
     ),
     Stage(name="settle route", done=goals.settled),
@@ -133,6 +135,8 @@ STEP: Program = (
         traffic=_of_step,
         limit=goals.start_limit,
         late=goals.unrouted,
+        given=goals.traffic_kept,
+        back="shift weight",
     ),
     Stage(name="settle weight", done=goals.step_settled, given=goals.traffic_set, back="shift weight"),
     Stage(

@@ -241,13 +241,17 @@ class App:
         self.idle.pop((kind, name), None)
 
     def kill_pod(self, deployment: str) -> None:
-        """kill -9 all processes of one Ready pod, and wait until it is Ready again."""
-        pod = self.pods(deployment)[0]["metadata"]["name"]
+        """kill -9 all processes of one pod, the one that was killed least often: twice in a row is a crash loop."""
+        pod = min(self.pods(deployment), key=_restarts)["metadata"]["name"]
         self.place.control(f"pods/{self.namespace}/{pod}/kill")
         self.client.killed(pod)
 
     def _merge(self, kind: Kind, name: str, patch: Document) -> None:
         self.place.write("PATCH", kind.path(self.namespace, name), patch)
+
+
+def _restarts(pod: Document) -> int:
+    return sum(status.get("restartCount", 0) for status in pod["status"].get("containerStatuses") or [])
 
 
 def _own(document: Document) -> Document:

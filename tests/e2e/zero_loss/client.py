@@ -25,7 +25,11 @@ class Client:
         self._running = subprocess.Popen([*command, "--url", f"{url}/work", "--host", host, "--rps", "0"])
 
     def up(self) -> bool:
-        return self._socket.exists()
+        """Whether it listens; its socket is there a little earlier."""
+        try:
+            return bool(self.counts())
+        except OSError:
+            return False
 
     def load(self, **options: float) -> None:
         """Ask for another rate (`rps`), or for slow requests (`slow_every`, `slow_seconds`)."""

@@ -10,7 +10,10 @@ STEPS = (
     "{weight: 50, seconds: 8, requests: 100}]}"
 )
 STICKY = "{sticky: {}}"
-ADAPTIVE = "{adaptive: {first: 10, largest: 50}}"
+ADAPTIVE = (
+    "{adaptive: {first: 10, largest: 50, bad_requests: 20, seconds: 4, "
+    "healthy_seconds: 4, soak_seconds: 6, soak_requests: 100}}"
+)
 
 
 def _fresh_and_bad() -> Play:
