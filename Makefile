@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox screenshots bench-scale chaos-replicas soak strategies chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox screenshots bench-scale chaos-replicas soak strategies dashboards chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -42,6 +42,9 @@ soak: setup  ## rollouts come and go for MINUTES=20: memory and file descriptors
 
 strategies: setup  ## measure the strategies on the mesh in a box and write the figures into docs/strategies.md
 	@WRITE_STRATEGIES=1 $(BIN)/pytest tests/e2e/rollouts/test_strategies.py
+
+dashboards: setup  ## renew the Grafana dashboards' JSON from their Python
+	@$(BIN)/python -m dashboards
 
 chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
 	@$(BIN)/python chart/generate.py
