@@ -20,7 +20,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.byo import NotYet
-from canary_analyzer.service.intake import StillChanging, take_in
+from canary_analyzer.service.intake import StillChanging, refuse, take_in
 from canary_analyzer.service.reconcile import Active, Ports, conclude, sampled
 from canary_analyzer.service.replicas import Shards
 from canary_analyzer.service.samples import pair
@@ -33,7 +33,14 @@ POLL_SECONDS = 1.0
 POLL_SHARE = 0.1
 """Longest time between two looks, as a share of the time waited so far."""
 RETRY_SECONDS = 2.0
-RECHECK_SECONDS = 15.0
+RECHECK_SECONDS, LONGEST_RECHECK_SECONDS = 15.0, 240.0
+"""Between two looks at what a canary lacks that the user brought; any change of its Deployment is looked at at once."""
+CONTROLLER_SECONDS = 300.0
+"""So long may the workload controller take to see a change of a Deployment."""
+NOT_SEEN = (
+    "the workload controller has not seen the Deployment's newest change for {waited:.0f} s: does "
+    "kube-controller-manager run? Annotate again once it does"
+)
 DEFECT_SECONDS = 30.0
 SAMPLE_LAG = 0.1
 """Seconds after a tick's end before it is read, so that its last scrape has been stored."""
@@ -104,15 +111,17 @@ class Rollouts:
         """Run the Deployment's next pass now: a user wants something."""
         self._schedule(key, self._ports.clock())
 
-    def request(self, key: Key, before: Seen | None, wait: float = 0.0) -> None:
+    def request(self, key: Key, before: Seen | None, wait: float = 0.0, since: float | None = None) -> None:
         """Look whether a Deployment without a run asks for one, and start it.
 
         Args:
             key: the Deployment.
             before: how it looked before it got its trigger; None where nobody watched.
             wait: seconds until then.
+            since: when it was first looked at because of this request, in seconds since the epoch; None: it was not.
         """
-        self._job("intake", self._take_in, [key, before], self._ports.clock() + wait)
+        now = self._ports.clock()
+        self._job("intake", self._take_in, [key, before, now if since is None else since], now + wait)
 
     def _schedule(self, key: Key, at: float) -> None:
         self._job("run", self._pass, [key, at], at)
@@ -130,36 +139,44 @@ class Rollouts:
             replace_existing=True,
         )
 
-    def _take_in(self, key: Key, before: Seen | None) -> None:
+    def _take_in(self, key: Key, before: Seen | None, since: float) -> None:
         """Read the Deployment anew and start its run; where that fails, again a little later."""
+        waited = self._ports.clock() - since
         with self._turn(key), structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
             if key in self or self._stopping or not self._shards.owns(key):
                 return
             try:
-                record = self._taken_in(key, before)
+                record = self._taken_in(key, before, waited)
             except StillChanging:
-                self.request(key, before, POLL_SECONDS)
+                self.request(key, before, max(POLL_SECONDS, POLL_SHARE * waited), since)
             except NotYet:
-                self.request(key, before, RECHECK_SECONDS)
+                self._ports.notifications.look()
+                self.request(key, before, min(max(RECHECK_SECONDS, waited), LONGEST_RECHECK_SECONDS), since)
             except ClusterError as error:
                 log.warning("the request could not be taken in, trying again", error=str(error))
-                self.request(key, before, RETRY_SECONDS)
+                self.request(key, before, RETRY_SECONDS, since)
             except Exception:
                 log.exception("the request could not be taken in by a defect of ours, trying again")
                 self._telemetry.health.defect()
-                self.request(key, before, DEFECT_SECONDS)
+                self.request(key, before, DEFECT_SECONDS, since)
             else:
                 if record is not None:
                     self.add(record)
                 else:
                     self._ports.notifications.look()
 
-    def _taken_in(self, key: Key, before: Seen | None) -> Record | None:
+    def _taken_in(self, key: Key, before: Seen | None, waited: float) -> Record | None:
         cluster = self._fenced(key).cluster
         deployment = cluster.find(DEPLOYMENTS, *key)
         if deployment is None:
             return None
-        return take_in(cluster, deployment, before, self._offers, self._ports.clock())
+        try:
+            return take_in(cluster, deployment, before, self._offers, self._ports.clock())
+        except StillChanging:
+            if waited < CONTROLLER_SECONDS:
+                raise
+            refuse(cluster, deployment, self._offers, NOT_SEEN.format(waited=waited), self._ports.clock())
+            return None
 
     def _fenced(self, key: Key) -> Ports:
         """Return the ports for work on one Deployment, with which nothing is written that is another replica's."""

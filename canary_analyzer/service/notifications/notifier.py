@@ -175,7 +175,7 @@ class Notifications:
             del self._accounts[whose]
         try:
             account.settle(account.as_told)
-        except ClusterError as error:
+        except Exception as error:  # any: news that was delivered must not look as if it was not
             log.warning("what was told could not be noted, trying again", run="/".join(whose), error=str(error))
             with self._lock:
                 self._accounts.setdefault(whose, account)
