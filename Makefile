@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox screenshots bench-scale chaos-replicas soak strategies dashboards chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos-replicas soak strategies dashboards chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -30,6 +30,9 @@ bench-verdict: setup  ## judges and ramps on simulated canaries; RUNS=400 for th
 
 bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RUNS=1 ONLY=v2-tail for a part
 	@$(BIN)/python tests/benchmarks/sandbox.py
+
+e2e-zero-loss: setup  ## what could lose requests, done to apps under load; RUNS=3 in a row, ONLY=pattern for a part
+	@$(BIN)/python -m tests.e2e.zero_loss
 
 bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
