@@ -7,7 +7,7 @@ import structlog
 from canary_analyzer.cluster import outbox, records
 from canary_analyzer.cluster.client import Cluster, Conflict
 from canary_analyzer.cluster.events import Notice, emit
-from canary_analyzer.cluster.observe import surroundings
+from canary_analyzer.cluster.observe import surroundings, workload
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.routes import live
 from canary_analyzer.cluster.stable import annotate
@@ -82,14 +82,14 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     if intent is Intent.ECHO:
         _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
         return None
-    around = surroundings(cluster, deployment, offers.route_kind)
-    if not around.workload.current:
+    if not workload(deployment).current:
         raise StillChanging
+    around = surroundings(cluster, deployment, offers.route_kind)
     try:
         alone(cluster, deployment)
         return planned(deployment, around, offers, records.next_number(past.records), now)
     except plan.Refused as refused:
-        _refuse(cluster, deployment, offers, str(refused), now)
+        refuse(cluster, deployment, offers, str(refused), now)
         return None
 
 
@@ -120,7 +120,8 @@ def _accept(cluster: Cluster, run: Run, now: float) -> Record | None:
         return None  # another replica has taken this request in
 
 
-def _refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, now: float) -> None:
+def refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, now: float) -> None:
+    """End a request that cannot be met, and say why; first to whoever is notified, then in an Event and the status."""
     if offers.tells_refusals:
         outbox.put(cluster, deployment, reason, now)
     status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)

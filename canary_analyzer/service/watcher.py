@@ -92,7 +92,8 @@ class Watcher:
     def _forget(self, key: Key) -> None:
         for known in (self._seen, self._wishes, self._before):
             known.pop(key, None)
-        self._rollouts.wake(key)  # a run of it, if there is one, has to give the route back
+        if key in self._rollouts:
+            self._rollouts.wake(key)  # its run has to give the route back
 
     def _look_at(self, deployment: Document) -> None:
         """Wake the Deployment's run where a wish has changed; take a request in where there is no run."""

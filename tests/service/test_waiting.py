@@ -1,0 +1,68 @@
+"""Nothing is waited for without an end."""
+
+from datetime import UTC
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from canary_analyzer.cluster.client import EVENTS
+from canary_analyzer.metrics import PrometheusReader, SampleReader
+from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.plan import Offers
+from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.reconcile import Ports
+from canary_analyzer.service.replicas import Alone
+from canary_analyzer.service.rollouts import Rollouts, delay
+from canary_analyzer.service.telemetry import Telemetry
+
+
+class Agenda:
+    """Stands for the scheduler: a test does what is due, and moves the clock."""
+
+    def __init__(self):
+        self.now, self.jobs = 1000.0, {}
+
+    def add_job(self, work, _trigger, *, run_date, args, id, replace_existing):
+        assert replace_existing
+        assert run_date.tzinfo is UTC
+        self.jobs[id] = (run_date.timestamp(), work, args)
+
+    def next(self):
+        """Do the next job, at its time."""
+        key = min(self.jobs, key=lambda each: self.jobs[each][0])
+        at, work, args = self.jobs.pop(key)
+        self.now = max(self.now, at)
+        work(*args)
+
+
+@pytest.fixture
+def agenda():
+    return Agenda()
+
+
+@pytest.fixture
+def rollouts(cluster, agenda):
+    reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
+    ports = Ports(cluster=cluster, reader=reader, clock=lambda: agenda.now)
+    return Rollouts(ports, Telemetry(CollectorRegistry()), agenda, Offers(profiles=PROFILES), Alone())
+
+
+def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts, agenda, app, cluster):
+    app.annotate(image="app:v2")
+    app.roll_out(observedGeneration=0)
+    rollouts.request(("default", "app"), None)
+    looks = 0
+    while agenda.jobs:
+        agenda.next()
+        looks += 1
+    assert annotations.IMAGE not in annotations.of(app.deployment())
+    assert "has not seen" in cluster.list(EVENTS, "default").items[0]["message"]
+    assert looks < 60, "it is looked at less and less often"
+
+
+def test_what_takes_long_is_looked_at_less_and_less_often_but_with_every_tick(run, make):
+    run = run.model_copy(update={"stage": "await canary", "policy": make.policy(tick_seconds=10)})
+    waits = [delay(run, float(now)) for now in (1, 20, 50, 200, 1000)]
+    assert waits == sorted(waits)
+    assert waits[0] == 1.0
+    assert waits[-1] <= run.policy.tick_seconds + 0.2
