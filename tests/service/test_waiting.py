@@ -22,7 +22,7 @@ class Agenda:
     def __init__(self):
         self.now, self.jobs = 1000.0, {}
 
-    def add_job(self, work, _trigger, *, run_date, args, id, replace_existing):
+    def add_job(self, work, _trigger, *, run_date, args, id, replace_existing):  # noqa: A002
         assert replace_existing
         assert run_date.tzinfo is UTC
         self.jobs[id] = (run_date.timestamp(), work, args)
