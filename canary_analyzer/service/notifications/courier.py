@@ -104,7 +104,7 @@ class Courier:
             self._known.discard(errand.name)
 
     def _again(self, errand: "_Errand", at_least: float) -> None:
-        wait = min(max(FIRST_WAIT * 2**errand.tries, at_least), LONGEST_WAIT)
+        wait = min(max(FIRST_WAIT * 2 ** min(errand.tries, 10), at_least), LONGEST_WAIT)
         with self._changed:
             due, number = time.monotonic() + wait, next(self._numbers)
             self._put(replace(errand, due=due, number=number, tries=errand.tries + 1))
