@@ -20,7 +20,7 @@ from canary_analyzer.cluster.client import CONFIGMAPS
 
 TICK_SECONDS = 10.0
 STARTS_PER_SECOND = 15.0
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0
 PROFILE = {
     "tick_seconds": TICK_SECONDS,
     "settle_seconds": TICK_SECONDS,
@@ -64,8 +64,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rollouts", type=int, default=1000, help="the largest number")
     arguments.add_argument("--ticks", type=int, default=12, help="over which is measured")
+    arguments.add_argument("--only", action="store_true", help="this number alone, without the smaller ones")
     given = arguments.parse_args()
-    sizes = [size for size in (10, 100, 1000, 10_000) if size < given.rollouts] + [given.rollouts]
+    smaller = [] if given.only else [size for size in (10, 100, 1000) if size < given.rollouts]
+    sizes = [*smaller, given.rollouts]
     print(f"{'rollouts':>26}" + "".join(f"{size:>10}" for size in sizes))
     rows = [_measured(size, given.ticks) for size in sizes]
     for name in rows[0]:
