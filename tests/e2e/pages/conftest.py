@@ -25,6 +25,8 @@ from canary_analyzer.rollout.story import Finding, Story, continued
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 EDGES = (0.5, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0)
+PATIENCE_MS = 90_000
+"""For a machine on which everything else runs at the same time."""
 WIDTHS = {"wide": 1280, "phone": 390}
 
 
@@ -89,6 +91,7 @@ def visit(browser: Browser):
     def opened(url: str, *, dark: bool = False, width: int = WIDTHS["wide"]) -> Visit:
         scheme = "dark" if dark else "light"
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         tab = Visit(context)
         tab.page.goto(url, wait_until="load")
@@ -112,7 +115,7 @@ def shoot(visit, screenshots) -> Callable[[str, str], None]:
             for dark in (False, True):
                 tab = visit(url, dark=dark, width=width)
                 file = f"{name}-{size}-{'dark' if dark else 'light'}.png"
-                tab.page.screenshot(path=screenshots / file, full_page=True)
+                tab.page.screenshot(path=screenshots / file, full_page=True, timeout=PATIENCE_MS)
                 assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
 
     return taken
