@@ -122,9 +122,9 @@ def route_deleted(s: Situation) -> str | None:
 
 
 def late(s: Situation) -> str | None:
-    """What has not happened within the stage's limit."""
+    """What has not happened within the stage's limit; a service that was away for so long tries once more."""
     stage = stage_of(s.run)
-    if stage.limit is None or s.elapsed <= stage.limit(s.run) or stage.done(s):
+    if stage.limit is None or s.elapsed <= stage.limit(s.run) or stage.done(s) or s.view.first_look:
         return None
     return f"within {stage.limit(s.run):.0f} s, {stage.late(s)}"
 

@@ -103,6 +103,8 @@ class View:
     """The one that sizes stable; None where there is none."""
     answers: Mapping[str, Answer] = field(default_factory=dict)
     """What webhooks have answered, by the key of the call; not yet, where one is missing."""
+    first_look: bool = False
+    """This process has not looked before, so nothing has been tried at this stage since it was killed or away."""
     write_trouble: str = ""
     """Why the write of the pass before failed, in the API server's words; empty where it did not."""
 

@@ -134,7 +134,8 @@ def _decided(
     plan, view = active.run, observe(look, active.run)
     if view is None:
         return None, None
-    view = replace(view, write_trouble=active.write_trouble, answers=ports.webhooks.answers(plan))
+    answers, first_look = ports.webhooks.answers(plan), active.view is None
+    view = replace(view, write_trouble=active.write_trouble, answers=answers, first_look=first_look)
     situation = Situation(run=plan, view=view, evidence=judged, now=ports.clock())
     return situation, decide(situation)
 

@@ -177,6 +177,14 @@ def test_pods_that_never_become_available_never_get_into_the_route(run, world, m
     assert not [write for write in world.log if write.startswith("SetTraffic")]
 
 
+def test_a_service_that_was_away_for_longer_than_a_limit_tries_before_it_gives_up(run, world):
+    view = replace(world.view(), first_look=True)
+    back = decide(Situation(run=run, view=view, evidence=world.evidence(), now=1000.0))
+    assert (back.run.phase, back.run.stage) == (Phase.STARTING, "create canary")
+    assert type(back.action).__name__ == "CreateCanary"
+    assert one_pass(back.run, world, 1001.0).run.phase is Phase.ABORTING  # nothing has come of it
+
+
 def test_without_metrics_the_weight_stays_the_phase_says_why_and_the_run_goes_on_afterwards(run, world):
     run, now = drive_to(run, world, "analyse")
     blind = Evidence(unavailable="Prometheus at http://p does not answer")

@@ -31,7 +31,7 @@ from tests.e2e.zero_loss.client import REQUESTS_PER_SECOND, Client
 from tests.e2e.zero_loss.place import Place
 
 NAME = "flask-app"
-PATIENCE_SECONDS, POLL_SECONDS = 180.0, 0.1
+PATIENCE_SECONDS, POLL_SECONDS = 180.0, 0.25
 AFTERWARDS_SECONDS = 2.0
 """Of load after the end: what was deleted too early shows a little later."""
 KINDS: Mapping[str, Kind] = {
