@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos-replicas soak strategies dashboards chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -36,6 +36,10 @@ e2e-zero-loss: setup  ## what could lose requests, done to apps under load; RUNS
 
 bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
+
+chaos: setup  ## kill every rollout after each of its writes, break Prometheus, RUNS=1000 random sequences; SEED=7 tells one
+	@$(if $(SEED),,$(BIN)/python tests/chaos/crashes.py && $(BIN)/pytest tests/chaos/prometheus_faults.py &&) \
+		$(BIN)/python tests/chaos/sequences.py --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
 
 chaos-replicas: setup  ## three replicas share 200 rollouts, five times killed and frozen (10 minutes); ROLLOUTS=20 BLOWS=1
 	@$(BIN)/python tests/benchmarks/replicas.py --rollouts $(or $(ROLLOUTS),200) --blows $(or $(BLOWS),5)

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from canary_analyzer.rollout.phases import ENDED, Phase
 from canary_analyzer.rollout.policy import RolloutPolicy, mistakes, override
 from canary_analyzer.rollout.strategy import Strategy
 
@@ -193,6 +194,12 @@ def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str,
     """Return the one line of JSON that users read in the annotation `status`; `advice` says what to do next."""
     fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason[:REASON_LENGTH]}
     return json.dumps(fields | ({"what_now": advice} if advice else {}), ensure_ascii=False)
+
+
+def tells_of_a_run(deployment: Mapping[str, Any]) -> bool:
+    """Whether a Deployment's status speaks of a run that goes on."""
+    phase = status_of(deployment).get("phase")
+    return phase in set(Phase) - ENDED
 
 
 def status_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:

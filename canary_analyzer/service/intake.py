@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import structlog
 
 from canary_analyzer.cluster import outbox, records
-from canary_analyzer.cluster.client import Cluster, Conflict
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, Conflict
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.routes import live
 from canary_analyzer.cluster.stable import annotate
 from canary_analyzer.rollout import annotations, plan, rolling_plan, sibling
+from canary_analyzer.rollout.advice import in_sight
 from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.intake import Intent, Seen, assess
 from canary_analyzer.rollout.phases import Phase
@@ -52,12 +53,16 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
         StillChanging: it is too early to tell; annotating alone makes a new generation.
         NotYet: a canary that the user brought cannot be judged yet; it is to be looked at again.
     """
-    if not annotations.asks(deployment):
+    if not calls(deployment):
         return None
     metadata = deployment["metadata"]
     past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
     if (active := next((record for record in past if not record.run.ended), None)) is not None:
         return active
+    if annotations.tells_of_a_run(deployment):
+        deployment = _status_corrected(cluster, deployment, past)
+    if not annotations.asks(deployment):
+        return None
     if annotations.BASELINE in annotations.of(deployment):
         run = run_of_brought(cluster, deployment, past, offers, now)
     else:
@@ -66,6 +71,17 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
         return None
     records.prune(cluster, past)
     return _accept(cluster, run, now)
+
+
+def calls(deployment: Document) -> bool:
+    """Whether a Deployment without a run wants one, or says that it has one."""
+    return annotations.asks(deployment) or annotations.tells_of_a_run(deployment)
+
+
+def _status_corrected(cluster: Cluster, deployment: Document, past: tuple[Record, ...]) -> Document:
+    """Say how the last run ended, where `kubectl rollout undo` has brought back what was said in the middle of it."""
+    annotate(cluster, deployment, {annotations.STATUS: in_sight(past[-1].run) if past else None})
+    return cluster.get(DEPLOYMENTS, deployment["metadata"]["namespace"], deployment["metadata"]["name"])
 
 
 @dataclass(frozen=True, kw_only=True)

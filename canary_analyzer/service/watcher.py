@@ -12,7 +12,7 @@ from canary_analyzer.cluster.sweep import sweep_if_possible
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.routing import Document
-from canary_analyzer.service.intake import seen
+from canary_analyzer.service.intake import calls, seen
 from canary_analyzer.service.replicas import Shards
 from canary_analyzer.service.rollouts import Key, Rollouts
 
@@ -105,7 +105,7 @@ class Watcher:
         if key in self._rollouts:
             if wished != wishes:
                 self._rollouts.wake(key)
-        elif annotations.asks(deployment):
+        elif calls(deployment):
             self._rollouts.request(key, self._before[key])
 
 

@@ -5,9 +5,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import yaml
-from harness.arena import Arena
-from harness.emulator import Document
-from harness.traffic import Quality
 
 from canary_analyzer.sandbox.client import (
     DEPLOYMENTS,
@@ -17,6 +14,9 @@ from canary_analyzer.sandbox.client import (
     SERVICES,
     VIRTUALSERVICES,
 )
+from harness.arena import Arena
+from harness.emulator import Document
+from harness.traffic import Quality
 
 POLICY = {
     "tick_seconds": 2,

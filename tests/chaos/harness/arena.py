@@ -5,18 +5,18 @@ from collections import deque
 from dataclasses import dataclass
 from unittest import mock
 
+from canary_analyzer.metrics import SampleReader
+from canary_analyzer.rollout import annotations
+from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
+from canary_analyzer.sandbox.workloads import pods as podview
+from canary_analyzer.sandbox.workloads.objects import controlled
+from canary_analyzer.service import watcher
 from harness.emulator import Document, Emulator
 from harness.process import Process
 from harness.routes import is_served, splits
 from harness.traffic import Moment, Quality, ScriptedReader, Traffic
 from harness.wire import Wire
 from harness.world import World
-
-from canary_analyzer.rollout import annotations
-from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
-from canary_analyzer.sandbox.workloads import pods as podview
-from canary_analyzer.sandbox.workloads.objects import controlled
-from canary_analyzer.service import watcher
 
 START = 1_800_000_000.0
 SETTLE_SECONDS = 2.0
@@ -55,7 +55,8 @@ class Arena:
         self.down_seconds = 0.0
         self._down_until = 0.0
         self._route_kind = route_kind
-        self._traffic = Traffic()
+        self.traffic = Traffic()
+        self._reader: SampleReader | ScriptedReader = ScriptedReader(self.traffic)
         self._routed: deque[Routed] = deque()
         self._unserved: frozenset[str] = frozenset()
         self._uneven: frozenset[str] = frozenset()
@@ -115,7 +116,12 @@ class Arena:
         return seen != before
 
     def _started(self) -> Process:
-        return Process(self.wire, ScriptedReader(self._traffic), lambda: self.now, self._route_kind)
+        return Process(self.wire, self._reader, lambda: self.now, self._route_kind)
+
+    def read_by(self, reader: SampleReader) -> None:
+        """Let the service read samples by this reader from its next start, which is now."""
+        self._reader = reader
+        self.kill()
 
     def kill(self) -> None:
         """End the service; it starts again after `down_seconds`."""
@@ -161,7 +167,7 @@ class Arena:
         return frozenset(f"{s.route}: {s.weights}" for s in splits(self.emulator) if not s.sums_up)
 
     def _note_traffic(self) -> None:
-        self._traffic.note(Moment(at=self.now, shares=self._shares(), quality=self.quality))
+        self.traffic.note(Moment(at=self.now, shares=self._shares(), quality=self.quality))
 
     def _shares(self) -> dict[str, float]:
         routed = splits(self.emulator)

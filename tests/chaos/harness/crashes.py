@@ -1,15 +1,14 @@
 """A rollout that is killed after each of its writes in turn, and what became of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from canary_analyzer.sandbox.faults import Rule
 from harness.apps import Case
 from harness.arena import Arena
-from harness.rest import Belongings, unsettled
+from harness.rest import Belongings, unsettled, unspent
 from harness.routes import splits
 from harness.traffic import Quality
-
-from canary_analyzer.sandbox.client import DEPLOYMENTS
 
 PATIENCE = 300.0
 AFTERMATH = 15.0
@@ -61,13 +60,6 @@ def _change_mind(case: Case, arena: Arena) -> bool:
     return False
 
 
-def _delete(case: Case, arena: Arena) -> bool:
-    if _weighted(arena):
-        arena.emulator.delete(DEPLOYMENTS, case.subject)
-        return True
-    return False
-
-
 ENDINGS = {
     ending.name: ending
     for ending in (
@@ -79,7 +71,9 @@ ENDINGS = {
 }
 
 
-def play(case: Case, ending: Ending, kill_at: int = 0, down: float = 0.0) -> tuple[Arena, list[str]]:
+def play(
+    case: Case, ending: Ending, *, kill_at: int = 0, down: float = 0.0, rules: Sequence[Rule] = ()
+) -> tuple[Arena, list[str]]:
     """Return the arena after a rollout, and all that was wrong in it.
 
     Args:
@@ -87,32 +81,25 @@ def play(case: Case, ending: Ending, kill_at: int = 0, down: float = 0.0) -> tup
         ending: how it ends.
         kill_at: after which write the service is killed; 0 lets it live.
         down: seconds before it is started again.
+        rules: faults of the API server, from the request on.
     """
     arena = case.arena(kill_at=kill_at)
     arena.down_seconds = down
     belongings = Belongings.of(arena)
     case.ask(arena)
+    arena.wire.play(*rules, seed=1)
     acted, until = False, arena.now + PATIENCE
     while arena.now < until and not (arena.phases() and set(arena.phases()) <= {"Succeeded", "Aborted"}):
         acted = acted or ending.act(case, arena)
         arena.run(1.0)
     arena.run(AFTERMATH)
-    return arena, [*arena.violations, *belongings.wrong(arena), *unsettled(arena), *_ended_otherwise(arena, ending)]
+    return arena, [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, ending)]
 
 
-def _ended_otherwise(arena: Arena, ending: Ending) -> Iterator[str]:
+def _unfinished(arena: Arena, ending: Ending) -> Iterator[str]:
+    yield from unsettled(arena)
+    yield from unspent(arena)
     if arena.phases() != [ending.phase]:
         yield f"expected one run that is {ending.phase}, found {arena.phases()}"
     if arena.images() != [ending.image]:
         yield f"expected {ending.image} to run, found {arena.images()}"
-
-
-def crash_points(case: Case, ending: Ending) -> int:
-    """Return how many writes a rollout consists of that nobody kills.
-
-    Raises:
-        AssertionError: even that one goes wrong.
-    """
-    arena, wrong = play(case, ending)
-    assert not wrong, (case.name, ending.name, wrong)
-    return len(arena.writes)

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import kubernetes
-from harness.traffic import ScriptedReader
-from harness.wire import Quiet, Wire
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service.reconcile import Ports
@@ -19,6 +18,8 @@ from canary_analyzer.service.replicas import Alone
 from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
+from harness.traffic import ScriptedReader
+from harness.wire import Quiet, Wire
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,10 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
 
     def add_job(
-        self, work: Callable[..., None], trigger: str, *, run_date: datetime, args: list[Any], id: str, **_: Any
+        self, work: Callable[..., None], _trigger: str, *, run_date: datetime, args: list[Any], **more: Any
     ) -> None:
         """Plan a job in place of the one with this id."""
-        self._jobs[id] = Job(at=run_date.timestamp(), work=work, args=args)
+        self._jobs[more["id"]] = Job(at=run_date.timestamp(), work=work, args=args)
 
     @property
     def next_at(self) -> float:
@@ -58,7 +59,9 @@ class Jobs:
 class Process:
     """The service from its start to its end, over a wire."""
 
-    def __init__(self, wire: Wire, reader: ScriptedReader, clock: Callable[[], float], route_kind: str) -> None:
+    def __init__(
+        self, wire: Wire, reader: SampleReader | ScriptedReader, clock: Callable[[], float], route_kind: str
+    ) -> None:
         api = kubernetes.client.ApiClient(kubernetes.client.Configuration(host="http://emulator"))
         api.rest_client.pool_manager = wire
         cluster = Cluster(api)

@@ -5,10 +5,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
-from harness.arena import Arena
-from harness.emulator import Document
-
-from canary_analyzer.rollout.annotations import APPROVE, IMAGE, PREFIX, PROMOTE, STATUS
+from canary_analyzer.rollout.annotations import ABORT, APPROVE, IMAGE, PREFIX, PROMOTE, STATUS
 from canary_analyzer.sandbox.client import (
     DEPLOYMENTS,
     DESTINATIONRULES,
@@ -19,11 +16,13 @@ from canary_analyzer.sandbox.client import (
     VIRTUALSERVICES,
     Resource,
 )
+from harness.arena import Arena
+from harness.emulator import Document
 
 KINDS = (DEPLOYMENTS, SERVICES, VIRTUALSERVICES, HTTPROUTES, DESTINATIONRULES, HORIZONTALPODAUTOSCALERS)
 GIVEN_BACK = (VIRTUALSERVICES, HTTPROUTES, HORIZONTALPODAUTOSCALERS)
 """Kinds that a run edits and of which no field may be ours afterwards."""
-SPENT = {IMAGE, APPROVE, PROMOTE, PREFIX + "abort"}
+ANSWERS = {APPROVE, PROMOTE, ABORT}
 ENDED = {"Succeeded", "Aborted"}
 
 
@@ -36,7 +35,9 @@ class Belongings:
     @classmethod
     def of(cls, arena: Arena) -> "Belongings":
         """Look around before anything happens."""
-        found = {(kind, each["metadata"]["name"]): deepcopy(each) for kind in KINDS for each in arena.emulator.all(kind)}
+        found = {
+            (kind, each["metadata"]["name"]): deepcopy(each) for kind in KINDS for each in arena.emulator.all(kind)
+        }
         return cls(documents=found)
 
     def wrong(self, arena: Arena) -> Iterator[str]:
@@ -72,8 +73,17 @@ def _spec(kind: Resource, document: Document) -> str:
 
 def _metadata(document: Document) -> Document:
     annotations = document["metadata"].get("annotations") or {}
-    kept = {key: value for key, value in annotations.items() if not key.startswith(PREFIX) and "kubernetes.io" not in key}
+    kept = {
+        key: value for key, value in annotations.items() if not key.startswith(PREFIX) and "kubernetes.io" not in key
+    }
     return {"labels": document["metadata"].get("labels"), "annotations": kept}
+
+
+def unspent(arena: Arena) -> Iterator[str]:
+    """Say which answer to a run that is over is still there; one that came in its last moments would be."""
+    for each in arena.emulator.all(DEPLOYMENTS):
+        for key in ANSWERS & (each["metadata"].get("annotations") or {}).keys():
+            yield f"deployments/{each['metadata']['name']}: {key} is still there"
 
 
 def unsettled(arena: Arena) -> Iterator[str]:
@@ -86,8 +96,8 @@ def unsettled(arena: Arena) -> Iterator[str]:
             yield f"run {run['name']}: no Event tells that it is {run['phase']}"
     for each in arena.emulator.all(DEPLOYMENTS):
         found = each["metadata"].get("annotations") or {}
-        for key in SPENT & found.keys():
-            yield f"deployments/{each['metadata']['name']}: {key} is still there: {found[key]}"
+        if IMAGE in found:
+            yield f"deployments/{each['metadata']['name']}: {IMAGE} is still there: {found[IMAGE]}"
         status = json.loads(found.get(STATUS, "{}"))
         if status and status["phase"] not in ENDED | {"Refused"}:
             yield f"deployments/{each['metadata']['name']}: the status still says {status['phase']}"

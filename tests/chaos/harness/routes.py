@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.emulator import Document, Emulator
-
 from canary_analyzer.sandbox.client import DEPLOYMENTS, HTTPROUTES, SERVICES, VIRTUALSERVICES
 from canary_analyzer.sandbox.workloads.objects import selects, terminating
+from harness.emulator import Document, Emulator
 
 
 @dataclass(frozen=True, kw_only=True)

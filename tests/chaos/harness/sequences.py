@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from random import Random
 
-from harness.apps import CASES, Case
-from harness.arena import Arena
-from harness.emulator import NAMESPACE, Document, Refused
-from harness.rest import ENDED, Belongings, unsettled
-from harness.traffic import Quality
-
 from canary_analyzer.rollout import annotations
 from canary_analyzer.sandbox.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
     EVENTS,
+    HORIZONTALPODAUTOSCALERS,
     HTTPROUTES,
     REPLICASETS,
     VIRTUALSERVICES,
@@ -38,6 +33,11 @@ from canary_analyzer.sandbox.faults import (
     Truncate,
 )
 from canary_analyzer.sandbox.faults.rules import Action
+from harness.apps import CASES, Case
+from harness.arena import Arena
+from harness.emulator import Document, Refused
+from harness.rest import ENDED, Belongings, unsettled
+from harness.traffic import Quality
 
 ACTIONS = (6, 16)
 """Fewest and most actions of a sequence."""
@@ -114,6 +114,11 @@ class Sequence:
         for _ in range(self._chance.randint(*ACTIONS)):
             self._do(self._chance.choice(self._actions))
         return self._come_to_rest()
+
+    def told(self) -> Iterator[str]:
+        """Each run, and why it is where it is."""
+        for run in self.arena.runs():
+            yield f"{run['name']} of {run['trigger']}: {run['phase']} at {run['stage']}; {run['reason']}"
 
     def _do(self, action: Callable[[], str]) -> None:
         try:
@@ -238,8 +243,8 @@ class Sequence:
         """Give stable another size."""
         replicas = self._chance.randint(1, 5)
         mine = self._belongings.documents.get((DEPLOYMENTS, "app"))
-        if mine is None:
-            return ""
+        if mine is None or self.arena.emulator.all(HORIZONTALPODAUTOSCALERS):
+            return ""  # where there is an autoscaler, the size is its affair
         self.arena.emulator.merge(DEPLOYMENTS, "app", {"spec": {"replicas": replicas}})
         mine["spec"]["replicas"] = replicas
         return f"scales to {replicas}"
@@ -258,7 +263,9 @@ class Sequence:
         """`kubectl rollout undo`: the template and the annotations of the ReplicaSet before."""
         mine, live = self._belongings.documents.get((DEPLOYMENTS, "app")), self.arena.emulator.find(DEPLOYMENTS, "app")
         older = [each for each in self.arena.emulator.all(REPLICASETS) if each["metadata"]["name"].startswith("app-")]
-        older = [each for each in older if live and each["metadata"]["ownerReferences"][0]["uid"] == live["metadata"]["uid"]]
+        older = [
+            each for each in older if live and each["metadata"]["ownerReferences"][0]["uid"] == live["metadata"]["uid"]
+        ]
         if mine is None or live is None or len(older) < 2:
             return ""
         chosen = sorted(older, key=_revision)[-2]
@@ -385,4 +392,6 @@ def _fresh(document: Document) -> Document:
     found = document["metadata"].get("annotations") or {}
     kept = {key: value for key, value in found.items() if not key.startswith(annotations.PREFIX) and "k8s" not in key}
     metadata["annotations"] = {key: value for key, value in kept.items() if "kubernetes.io" not in key}
-    return json.loads(json.dumps({**{k: document[k] for k in ("apiVersion", "kind", "spec") if k in document}, "metadata": metadata}))
+    return json.loads(
+        json.dumps({**{k: document[k] for k in ("apiVersion", "kind", "spec") if k in document}, "metadata": metadata})
+    )

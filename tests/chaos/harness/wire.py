@@ -1,4 +1,4 @@
-"""The connection pool of the official client, led into the emulator: here writes are counted, and everything goes wrong."""
+"""The official client's connection pool, led into the emulator: writes are counted here, and everything goes wrong."""
 
 import io
 import json
@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
 import urllib3
-from harness.emulator import NAMESPACE, Document, Emulator
 
 from canary_analyzer.sandbox.faults import (
     CutWatch,
@@ -22,6 +21,7 @@ from canary_analyzer.sandbox.faults import (
     Truncate,
 )
 from canary_analyzer.sandbox.faults.rules import Action, Asked, Script
+from harness.emulator import NAMESPACE, Document, Emulator
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 TIMEOUT = 15.0
@@ -115,6 +115,16 @@ class Wire:
         return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+class _Body(io.BytesIO):
+    """Closes itself at its end, as `http.client.HTTPResponse` does."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() == len(self.getbuffer()):
+            self.close()
+        return data
+
+
 def _kind(path: str) -> tuple[str, str]:
     steps = path.strip("/").split("/")
     group = "" if steps[0] == "api" else steps[1]
@@ -134,5 +144,5 @@ def _bytes(body: Any) -> bytes:
 
 def _response(status: int, content: bytes, cut: int | None = None) -> urllib3.HTTPResponse:
     headers = {"content-type": "application/json", "content-length": str(len(content))}
-    sent = io.BytesIO(content if cut is None else content[:cut])
+    sent = _Body(content if cut is None else content[:cut])
     return urllib3.HTTPResponse(body=sent, headers=headers, status=status, reason=str(status), preload_content=False)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from harness.emulator import NAMESPACE, Document, Emulator, Refused
-
 from canary_analyzer.sandbox.client import (
     DEPLOYMENTS,
     HORIZONTALPODAUTOSCALERS,
@@ -19,6 +17,7 @@ from canary_analyzer.sandbox.workloads.controller import COLLECTED, OWNERS
 from canary_analyzer.sandbox.workloads.objects import controlled, terminating, timestamp
 from canary_analyzer.sandbox.workloads.view import View
 from canary_analyzer.sandbox.workloads.writes import Create, Delete, Patch, Write
+from harness.emulator import NAMESPACE, Document, Emulator, Refused
 
 CRASHING = "crash"
 """Images with this in their name never become Ready."""

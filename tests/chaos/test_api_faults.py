@@ -1,0 +1,46 @@
+"""The API server fails in every way there is while a version is rolled out: it takes longer, and ends the same."""
+
+import pytest
+from harness.apps import CASES
+from harness.crashes import ENDINGS, play
+
+from canary_analyzer.sandbox.faults import (
+    CONFLICT,
+    GONE,
+    INTERNAL,
+    TOO_MANY,
+    UNAVAILABLE,
+    CutWatch,
+    Drop,
+    DuplicateEvents,
+    ExpireWatch,
+    ReorderEvents,
+    Rule,
+    Slow,
+    Stale,
+    Truncate,
+)
+
+FAULTS = {
+    "409": Rule(action=CONFLICT, methods=("PATCH",), probability=0.5),
+    "410": Rule(action=GONE, probability=0.1),
+    "429": Rule(action=TOO_MANY, probability=0.1),
+    "500": Rule(action=INTERNAL, probability=0.1),
+    "503": Rule(action=UNAVAILABLE, probability=0.1),
+    "slow": Rule(action=Slow(seconds=3), probability=0.05),
+    "slower than anybody waits": Rule(action=Slow(seconds=30), probability=0.01),
+    "refused connections": Rule(action=Drop(), probability=0.1),
+    "done, but the answer is lost": Rule(action=Drop(after=True), probability=0.05),
+    "answers in part": Rule(action=Truncate(), probability=0.1),
+    "stale lists": Rule(action=Stale(), path="/[a-z]+s$", probability=0.3),
+    "a watch that is cut": Rule(action=CutWatch(), times=20),
+    "a watch that expires": Rule(action=ExpireWatch(), times=20),
+    "events twice": Rule(action=DuplicateEvents(), times=20),
+    "events out of order": Rule(action=ReorderEvents(), times=20),
+}
+
+
+@pytest.mark.parametrize("rule", FAULTS.values(), ids=FAULTS)
+def test_a_fault_of_the_api_server_delays_a_rollout_and_changes_nothing_else(rule):
+    _, wrong = play(CASES["canary, autoscaled"], ENDINGS["promoted"], rules=[rule])
+    assert wrong == []

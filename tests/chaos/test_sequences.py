@@ -1,0 +1,16 @@
+"""A few random sequences; `make chaos` plays a thousand."""
+
+import pytest
+from harness.sequences import Sequence
+
+
+@pytest.mark.parametrize("seed", range(5), ids=lambda seed: f"seed {seed}")
+def test_whatever_users_do_and_whatever_breaks_everything_comes_to_a_good_end(seed):
+    sequence = Sequence(seed)
+    wrong = sequence.play()
+    assert wrong == [], "\n".join([f"make chaos SEED={seed}", *sequence.story])
+
+
+def test_a_seed_plays_the_same_sequence_again():
+    first, second = Sequence(3), Sequence(3)
+    assert (first.play(), first.story) == (second.play(), second.story)
