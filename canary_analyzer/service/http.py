@@ -48,6 +48,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     """A thread for each request: a page that takes long to draw must not keep a probe waiting."""
 
     daemon_threads = True
+    request_queue_size = 64
 
 
 class _Quiet(WSGIRequestHandler):

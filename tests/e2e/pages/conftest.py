@@ -117,6 +117,7 @@ def shoot(visit, screenshots) -> Callable[[str, str], None]:
                 file = f"{name}-{size}-{'dark' if dark else 'light'}.png"
                 tab.page.screenshot(path=screenshots / file, full_page=True, timeout=PATIENCE_MS)
                 assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+                tab.page.close()
 
     return taken
 
