@@ -190,7 +190,7 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str, advice: str = "") -> str:
+def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str, advice: str = "") -> str:  # noqa: PLR0913 (one for each field)
     """Return the one line of JSON that users read in the annotation `status`; `advice` says what to do next."""
     fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason[:REASON_LENGTH]}
     return json.dumps(fields | ({"what_now": advice} if advice else {}), ensure_ascii=False)

@@ -15,7 +15,6 @@ from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run, Window
 from canary_analyzer.rollout.view import Evidence, Share
 
-
 MOST_INTERVALS = 10_000
 """So far back a run is read that nobody has looked at for long (a day of ticks of 10 s): beyond that lies no release
 that is still in doubt, and memory is finite."""

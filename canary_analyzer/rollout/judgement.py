@@ -40,7 +40,7 @@ Analysis = Annotated[Policy, BeforeValidator(read)]
 def _read(kind: type[Any], given: Mapping[str, object], path: Path) -> tuple[Any, list[InitErrorDetails]]:
     """Return an instance of the dataclass `kind` and all that is wrong with it; its own checks have not refused it."""
     whole = object.__new__(kind)  # not kind(...), which would refuse before the other levels have been read
-    defaults, hints = vars(kind()), _hints(kind)
+    defaults, hints = vars(kind()), _hints(kind)  # type: ignore[arg-type]  # mypy takes no class for hashable
     wrong = [_unknown(name, given[name], path) for name in given if name not in defaults]
     mistyped: dict[str, list[InitErrorDetails]] = {}
     for name, value in defaults.items():

@@ -4,10 +4,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
-from harness.apps import CASES
-from harness.prometheus import Prometheus, served
-from harness.rest import Belongings, unsettled
-from harness.traffic import Quality
 
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.sandbox.faults import (
@@ -28,6 +24,10 @@ from canary_analyzer.sandbox.faults import (
     Warn,
     faulty,
 )
+from harness.apps import CASES
+from harness.prometheus import Prometheus, served
+from harness.rest import Belongings, unsettled
+from harness.traffic import Quality
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,6 @@
 """The API server fails in every way there is while a version is rolled out: it takes longer, and ends the same."""
 
 import pytest
-from harness.apps import CASES
-from harness.crashes import ENDINGS, play
 
 from canary_analyzer.sandbox.faults import (
     CONFLICT,
@@ -20,6 +18,8 @@ from canary_analyzer.sandbox.faults import (
     Stale,
     Truncate,
 )
+from harness.apps import CASES
+from harness.crashes import ENDINGS, play
 
 FAULTS = {
     "409": Rule(action=CONFLICT, methods=("PATCH",), probability=0.5),

@@ -1,6 +1,7 @@
 """One crash point of each strategy, and two that once went wrong; `make chaos` tries all of them."""
 
 import pytest
+
 from harness.apps import CASES
 from harness.crashes import ENDINGS, play
 

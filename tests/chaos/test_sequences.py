@@ -1,6 +1,7 @@
 """A few random sequences; `make chaos` plays a thousand."""
 
 import pytest
+
 from harness.sequences import Sequence
 
 

@@ -5,6 +5,7 @@ behind CANARY_ANALYZER_TEST_KUBECONFIG, hold it to the truth.
 """
 
 import pytest
+
 from contract_checks import (
     clients,
     deletion,

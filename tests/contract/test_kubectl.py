@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from contract_checks.api import Api, Document
 from contract_checks.documents import MERGE, deployment, service, virtual_service, with_deployment
 

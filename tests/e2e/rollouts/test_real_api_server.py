@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from contract_checks.servers import kube_apiserver
 from kubernetes import client, config
+
+from contract_checks.servers import kube_apiserver
 
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS")
 pytestmark = [
