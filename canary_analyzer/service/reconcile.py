@@ -15,6 +15,7 @@ from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
+from canary_analyzer.cluster.glance import Glance, glance
 from canary_analyzer.cluster.observe import observe
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.stable import set_status
@@ -69,6 +70,8 @@ class Active:
     saved_ticks: int = 0
     """How many ticks of the story are saved."""
     view: View | None = None
+    glance: Glance | None = None
+    """The last look at the cache."""
     judged: Evidence | None = None
     """What the last pass decided by."""
     told_until: float = 0.0
@@ -107,14 +110,16 @@ def following(active: Active, progress: Progress) -> Active:
 def conclude(ports: Ports, active: Active) -> Active | None:
     """Do what the samples and the cluster ask for; as `reconcile`."""
     plan, judged = active.run, active.judged or evidence(active.progress, active.run)
-    situation, decision = _decided(ports, ports.cache or ports.cluster, active, judged)
+    seen = glance(ports.cache or ports.cluster, plan, active.glance if ports.cache is not None else None)
+    situation, decision = _decided(ports, active, judged, seen.view)
     if ports.cache is not None and _writes(plan, decision):
-        situation, decision = _decided(ports, ports.cluster, active, judged)
+        situation, decision = _decided(ports, active, judged, observe(ports.cluster, plan))
     if situation is None or decision is None:
         abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes))
         ports.reader.forget(pair(plan))
         return None
-    active = replace(active, record=replace(active.record, run=decision.run), view=situation.view, judged=judged)
+    record = replace(active.record, run=decision.run)
+    active = replace(active, record=record, view=situation.view, glance=seen, judged=judged)
     if decision.run.ended:
         active = _told_of_the_end(ports.cluster, active)
     if decision.run != plan or active.record.story.ticks - active.saved_ticks >= STORY_TICKS:
@@ -128,10 +133,10 @@ def conclude(ports: Ports, active: Active) -> Active | None:
 
 
 def _decided(
-    ports: Ports, look: Reads, active: Active, judged: Evidence
+    ports: Ports, active: Active, judged: Evidence, view: View | None
 ) -> tuple[Situation, Decision] | tuple[None, None]:
-    """Look at the cluster and decide; None where the run's Deployment is gone."""
-    plan, view = active.run, observe(look, active.run)
+    """Decide by what was seen of the cluster; None where the run's Deployment is gone."""
+    plan = active.run
     if view is None:
         return None, None
     answers, first_look = ports.webhooks.answers(plan), active.view is None
