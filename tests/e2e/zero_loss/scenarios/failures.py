@@ -7,6 +7,7 @@ import time
 from tests.e2e.zero_loss.app import NAME, App
 from tests.e2e.zero_loss.scenario import Scenario
 from tests.e2e.zero_loss.scenarios.plays import ABORTED, STAY, SUCCEEDED, Play
+from tests.e2e.zero_loss.shapes import retrying
 
 RESTARTS_SECONDS = 400.0
 """For a run whose service starts anew in each of its stages."""
@@ -98,8 +99,8 @@ def _deployment_deleted(app: App) -> None:
 ITS_PODS = "the user deletes the Deployment that serves"
 
 SCENARIOS = (
-    Scenario(name="canary pods killed", play=_pods_killed(f"{NAME}-canary")),
-    Scenario(name="stable pods killed", play=_pods_killed(NAME)),
+    Scenario(name="canary pods killed", play=_pods_killed(f"{NAME}-canary"), shape=retrying),
+    Scenario(name="stable pods killed", play=_pods_killed(NAME), shape=retrying),
     Scenario(name="service killed in every stage: v2", play=_killed_in_every_stage("v2", SUCCEEDED)),
     Scenario(
         name="service killed in every stage: v2-errors",
