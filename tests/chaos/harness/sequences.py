@@ -1,6 +1,5 @@
 """Random sequences of what users do, what breaks and when the service is killed; each follows from its seed."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -10,11 +9,11 @@ from canary_analyzer.rollout import annotations
 from canary_analyzer.sandbox.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
-    EVENTS,
     HORIZONTALPODAUTOSCALERS,
     HTTPROUTES,
     REPLICASETS,
     VIRTUALSERVICES,
+    Resource,
 )
 from canary_analyzer.sandbox.faults import (
     CONFLICT,
@@ -79,6 +78,7 @@ class Sequence:
         self._belongings = Belongings.of(self.arena)
         self._wished: Counter[str] = Counter()
         self._allowed = {"app:v1"}
+        self._lost: dict[str, Document] = {}
         self._newest = 2
         self.story: list[str] = []
         self._actions: tuple[Callable[[], str], ...] = (
@@ -155,10 +155,10 @@ class Sequence:
                 yield f"{image} was asked for {self._wished[image]} times and started {runs} times"
 
     def _wrong_images(self) -> Iterator[str]:
-        promoted = {event["message"] for event in self.arena.emulator.all(EVENTS) if "Promoting" in event["reason"]}
-        tried = {image for run in self.arena.runs() if run["phase"] == "Succeeded" for image in run["images"].values()}
+        runs = [run for run in self.arena.runs() if run["phase"] == "Succeeded"]
+        promoted = {image for run in runs for image in run["images"].values()}
         for image in self.arena.images():
-            if image not in self._allowed | tried and not promoted:
+            if image not in self._allowed | promoted:
                 yield f"{image} runs, but nobody has promoted it"
 
     # Users -----------------------------------------------------------------------------------------------------------
@@ -230,14 +230,7 @@ class Sequence:
         kind, name = self._route()
         if self._chance.random() < 0.5:
             return ""
-        if self.arena.emulator.find(kind, name) is None:
-            original = self._lost
-            self.arena.emulator.create(kind, _fresh(original))
-            self._belongings.documents[kind, name] = original
-            return "makes the route anew"
-        self._lost = self._belongings.documents.pop((kind, name))
-        self.arena.emulator.delete(kind, name)
-        return "deletes the route"
+        return self._delete_or_make_anew(kind, name)
 
     def scale(self) -> str:
         """Give stable another size."""
@@ -298,14 +291,16 @@ class Sequence:
         """Delete the annotated Deployment, or make it anew."""
         if self._chance.random() < 0.6:
             return ""
-        name = self.case.subject
-        if self.arena.emulator.find(DEPLOYMENTS, name) is None:
-            self.arena.emulator.create(DEPLOYMENTS, _fresh(self._lost_deployment))
-            self._belongings.documents[DEPLOYMENTS, name] = self._lost_deployment
-            return f"makes {name} anew"
-        self._lost_deployment = self._belongings.documents.pop((DEPLOYMENTS, name))
-        self.arena.emulator.delete(DEPLOYMENTS, name)
-        return f"deletes {name}"
+        return self._delete_or_make_anew(DEPLOYMENTS, self.case.subject)
+
+    def _delete_or_make_anew(self, kind: Resource, name: str) -> str:
+        if self.arena.emulator.find(kind, name) is None:
+            self.arena.emulator.create(kind, _fresh(self._lost[kind.plural]))
+            self._belongings.documents[kind, name] = self._lost[kind.plural]
+            return f"makes {kind.plural}/{name} anew"
+        self._lost[kind.plural] = self._belongings.documents.pop((kind, name))
+        self.arena.emulator.delete(kind, name)
+        return f"deletes {kind.plural}/{name}"
 
     def delete_record(self) -> str:
         """Delete the ConfigMap of an active run."""
@@ -313,7 +308,9 @@ class Sequence:
         if not names or self._chance.random() < 0.7:
             return ""
         self.arena.emulator.delete(CONFIGMAPS, f"canary-run-{names[-1]}")
-        self._wished.clear()  # who counts runs by their records has to believe them
+        # Who counts runs by their records, and tells from them what was promoted, has to find them.
+        self._wished.clear()
+        self._allowed |= {image for run in self.arena.runs() for image in run["images"].values()}
         return f"deletes the record of {names[-1]}"
 
     # What breaks -----------------------------------------------------------------------------------------------------
@@ -360,7 +357,7 @@ class Sequence:
 
     # Documents -------------------------------------------------------------------------------------------------------
 
-    def _route(self) -> tuple[object, str]:
+    def _route(self) -> tuple[Resource, str]:
         return (HTTPROUTES if self.case.route_kind == "HTTPRoute" else VIRTUALSERVICES), "app"
 
     def _edit_route(self, change: Callable[[Document], None], told: str) -> str:
@@ -388,10 +385,9 @@ def _revision(replicaset: Document) -> int:
 
 def _fresh(document: Document) -> Document:
     """What a user would create it from."""
-    metadata = {key: document["metadata"][key] for key in ("name", "labels") if key in document["metadata"]}
     found = document["metadata"].get("annotations") or {}
-    kept = {key: value for key, value in found.items() if not key.startswith(annotations.PREFIX) and "k8s" not in key}
-    metadata["annotations"] = {key: value for key, value in kept.items() if "kubernetes.io" not in key}
-    return json.loads(
-        json.dumps({**{k: document[k] for k in ("apiVersion", "kind", "spec") if k in document}, "metadata": metadata})
+    kept = {k: v for k, v in found.items() if not k.startswith(annotations.PREFIX) and "kubernetes.io" not in k}
+    metadata = {"name": document["metadata"]["name"], "annotations": kept}
+    return deepcopy(
+        {**{key: document[key] for key in ("apiVersion", "kind", "spec") if key in document}, "metadata": metadata}
     )
