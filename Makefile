@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -20,10 +20,13 @@ check: setup  ## lint, format, types, import contracts
 test: test-fast test-e2e  ## all tests
 
 test-fast: setup  ## decisions, statistics, documents, the API emulator: under two minutes
-	@$(BIN)/pytest -m "not e2e"
+	@$(BIN)/pytest -m "not e2e and not long"
 
 test-e2e: setup  ## whole canaries on the mesh in a box
 	@$(BIN)/pytest -m e2e tests/e2e
+
+test-long: setup  ## more whole canaries: the chart's rights, bring your own, dashboards, causes of loss, strategies, images
+	@$(BIN)/pytest -m long
 
 bench-verdict: setup  ## judges and ramps on simulated canaries; RUNS=400 for the real thing (see tests/benchmarks)
 	@$(BIN)/python tests/benchmarks/verdict.py
@@ -48,7 +51,7 @@ soak: setup  ## rollouts come and go for MINUTES=20: memory and file descriptors
 	@$(BIN)/python tests/benchmarks/soak.py --minutes $(or $(MINUTES),20)
 
 strategies: setup  ## measure the strategies on the mesh in a box and write the figures into docs/strategies.md
-	@WRITE_STRATEGIES=1 $(BIN)/pytest tests/e2e/rollouts/test_strategies.py
+	@WRITE_STRATEGIES=1 $(BIN)/pytest -m long tests/e2e/rollouts/test_strategies.py
 
 dashboards: setup  ## renew the Grafana dashboards' JSON from their Python
 	@$(BIN)/python -m dashboards

@@ -78,7 +78,7 @@ def test_the_service_s_image_has_what_it_needs_and_nothing_of_the_sandbox(docker
     }
 
 
-@pytest.mark.e2e
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_the_service_s_steps_make_a_command_that_runs_from_its_own_folder_alone(dockerfiles, tmp_path):
     environment = dockerfiles.build(DOCKERFILES["service"], tmp_path, sys.executable)
@@ -97,7 +97,7 @@ def test_the_service_s_steps_make_a_command_that_runs_from_its_own_folder_alone(
     assert "/opt/canary-analyzer/" in run(python, "-P", "-c", "import canary_analyzer; print(canary_analyzer.__file__)")
 
 
-@pytest.mark.e2e
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_sample_app_s_steps_make_one_that_answers(dockerfiles, tmp_path, free_port):
     environment = dockerfiles.build(DOCKERFILES["sample app"], tmp_path, sys.executable)

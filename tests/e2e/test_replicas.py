@@ -9,7 +9,7 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "replicas.py"
 
 
-@pytest.mark.e2e
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_rollout_ends_as_it_should_and_once_whoever_works_on_it():
     command = [sys.executable, str(SCRIPT), "--rollouts", "12", "--blows", "1", "--seed", "3"]

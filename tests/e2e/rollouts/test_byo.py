@@ -7,7 +7,7 @@ import pytest
 from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, VIRTUAL_SERVICES
 from canary_analyzer.rollout import annotations
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.long
 
 NAMESPACE, APP = "default", "flask-app"
 STEPS = "steps: [{weight: 20, seconds: 6, requests: 20}, {weight: 50, seconds: 10, requests: 100}]"

@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 OWN, WATCHED, NAME = "canary-system", "default", "canary-analyzer"

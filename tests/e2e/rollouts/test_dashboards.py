@@ -17,7 +17,7 @@ import yaml
 from canary_analyzer.cluster.client import VIRTUAL_SERVICES
 from dashboards import queries
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.long
 
 HERE = Path(__file__).parents[3] / "dashboards"
 PAGES = {path.name: json.loads(path.read_text()) for path in sorted(HERE.glob("*.json"))}

@@ -16,7 +16,7 @@ import pytest
 from canary_analyzer.cluster.client import DEPLOYMENTS, PODS
 from canary_analyzer.rollout.phases import ENDED
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "flask_app/manifests"

@@ -24,7 +24,7 @@ TELLING = (
     "delegate: v2-errors",
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(PATIENCE_SECONDS)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(PATIENCE_SECONDS)]
 
 
 @pytest.fixture(scope="module")
