@@ -13,6 +13,7 @@ begun, and of the answer and the events that came meanwhile the greatest resourc
 (https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/5504-comparable-resource-version).
 """
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -51,6 +52,10 @@ Key = tuple[str, str]
 """Namespace and name."""
 
 
+Version = int
+"""A resourceVersion, as the number that it is; 0 for what is not there."""
+
+
 class Reads(Protocol):
     """What can be looked at: the cluster itself, or a cache of it."""
 
@@ -64,7 +69,7 @@ class Reads(Protocol):
 class Cache:
     """Answers from watches where it can, and from the cluster where it cannot. Safe to use from several threads.
 
-    What it returns is shared: nobody may change it. It comes without `metadata.managedFields`.
+    What it returns comes without `metadata.managedFields`; the items of lists are shared, so nobody may change them.
 
     Args:
         cluster: that is cached.
@@ -80,6 +85,10 @@ class Cache:
     def find(self, kind: Kind, namespace: str, name: str) -> Document | None:
         """Return one object, or None where there is none."""
         return self._mirror(kind, namespace).find((namespace, name))
+
+    def version(self, kind: Kind, namespace: str, name: str) -> Version | None:
+        """Return the version of an object that was asked for before; None where it is not known for sure."""
+        return self._mirror(kind, namespace).version((namespace, name))
 
     def list(self, kind: Kind, namespace: str = "", labels: str = "") -> Listing:
         """Return the objects of a namespace; those that a label selector chooses are always asked for."""
@@ -101,17 +110,31 @@ class Cache:
 
 @dataclass(kw_only=True, slots=True)
 class _Entry:
-    """An object that was asked for; not `known` until there is an answer, and then None where there is none."""
+    """An object that was asked for; not `known` until there is an answer, and then None where there is none.
+
+    It is kept as JSON, which takes a fifth of the memory, until it is first wanted as part of a list.
+    """
 
     used: float = field(default_factory=time.monotonic)
-    version: int = 0
+    version: Version = 0
     known: bool = False
-    document: Document | None = None
+    content: bytes | Document | None = None
 
-    def learn(self, document: Document | None, version: int) -> None:
+    def learn(self, document: Document | None, version: Version) -> None:
         """Take in what was read or told, unless it is older than what is known."""
         if not self.known or version > self.version:
-            self.document, self.version, self.known = _slim(document), version, True
+            self.version, self.known = version, True
+            self.content = json.dumps(_slim(document)).encode() if document is not None else None
+
+    @property
+    def document(self) -> Document | None:
+        """The object."""
+        return json.loads(self.content) if isinstance(self.content, bytes) else self.content
+
+    def kept(self) -> Document | None:
+        """Return the object, the same one each time while it has not changed."""
+        self.content = self.document
+        return self.content
 
 
 class _Mirror:
@@ -149,9 +172,17 @@ class _Mirror:
         document = self._cluster.find(self._kind, *key)
         with self._lock:
             if epoch == self._epoch and (entry := self._entries.get(key)) is not None:
-                entry.learn(document, _version(document))
+                entry.learn(document, version_of(document))
                 return entry.document
-        return _slim(document)
+        return _slim(document) if document is not None else None
+
+    def version(self, key: Key) -> Version | None:
+        with self._lock:
+            entry = self._entries.get(key)
+            if not self._is_followed() or entry is None or not entry.known:
+                return None
+            entry.used = time.monotonic()
+            return entry.version if entry.content is not None else 0
 
     def list(self, namespace: str) -> Listing:
         with self._lock:
@@ -160,9 +191,9 @@ class _Mirror:
             if namespace not in self._whole:
                 # Under the lock: no event is taken in, and so none lost, between the answer and its use.
                 for document in self._cluster.list(self._kind, namespace).items:
-                    self._entries.setdefault(_key(document), _Entry()).learn(document, _version(document))
+                    self._entries.setdefault(_key(document), _Entry()).learn(document, version_of(document))
             self._whole[namespace] = time.monotonic()
-            kept = [entry.document for (where, _), entry in self._entries.items() if where == namespace]
+            kept = [entry.kept() for (where, _), entry in self._entries.items() if where == namespace]
         return Listing(items=[document for document in kept if document is not None], version=str(self._version))
 
     def _is_followed(self) -> bool:
@@ -204,13 +235,13 @@ class _Mirror:
 
     def _take_in(self, change: str, document: Document) -> None:
         with self._lock:
-            self._version = max(self._version, _version(document))
+            self._version = max(self._version, version_of(document))
             if change not in CHANGES:
                 return
             key = _key(document)
             entry = self._entries.setdefault(key, _Entry()) if key[0] in self._whole else self._entries.get(key)
             if entry is not None:
-                entry.learn(None if change == "DELETED" else document, _version(document))
+                entry.learn(None if change == "DELETED" else document, version_of(document))
 
     def _is_used(self) -> bool:
         """Forget what nobody has asked for, and tell whether anything is left."""
@@ -220,7 +251,7 @@ class _Mirror:
             self._entries = {
                 key: entry
                 for key, entry in self._entries.items()
-                if entry.used >= since or (key[0] in self._whole and entry.document is not None)
+                if entry.used >= since or (key[0] in self._whole and entry.content is not None)
             }
             return bool(self._entries or self._whole) and self._refused_until < inf
 
@@ -234,14 +265,12 @@ def _key(document: Document) -> Key:
     return document["metadata"]["namespace"], document["metadata"]["name"]
 
 
-def _version(document: Document | None) -> int:
-    """Return the resourceVersion as the number that it is; what is not there has none."""
+def version_of(document: Document | None) -> Version:
+    """Return the resourceVersion of an object."""
     return int(document["metadata"]["resourceVersion"]) if document is not None else 0
 
 
-def _slim(document: Document | None) -> Document | None:
+def _slim(document: Document) -> Document:
     """Leave out who owns which field, which is often longer than all the rest."""
-    if document is None:
-        return None
     metadata = {name: value for name, value in document["metadata"].items() if name != "managedFields"}
     return {**document, "metadata": metadata}

@@ -12,7 +12,7 @@ import structlog
 
 from canary_analyzer.cluster import findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
-from canary_analyzer.cluster.cache import Reads
+from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.glance import Glance, glance
@@ -52,7 +52,7 @@ class Ports:
     reader: SampleReader
     clock: Callable[[], float]
     """Seconds since the epoch."""
-    cache: Reads | None = None
+    cache: Cache | None = None
     """Where the first look goes; the cluster, where there is none."""
     webhooks: Webhooks = field(default_factory=Webhooks)
     notifications: Notifications = field(default_factory=Notifications)
@@ -110,9 +110,11 @@ def following(active: Active, progress: Progress) -> Active:
 def conclude(ports: Ports, active: Active) -> Active | None:
     """Do what the samples and the cluster ask for; as `reconcile`."""
     plan, judged = active.run, active.judged or evidence(active.progress, active.run)
-    seen = glance(ports.cache or ports.cluster, plan, active.glance if ports.cache is not None else None)
-    situation, decision = _decided(ports, active, judged, seen.view)
-    if ports.cache is not None and _writes(plan, decision):
+    seen = glance(ports.cache, plan, active.glance) if ports.cache is not None else None
+    situation, decision = _decided(
+        ports, active, judged, seen.view if seen is not None else observe(ports.cluster, plan)
+    )
+    if seen is not None and _writes(plan, decision):
         situation, decision = _decided(ports, active, judged, observe(ports.cluster, plan))
     if situation is None or decision is None:
         abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes))
