@@ -9,7 +9,7 @@ from itertools import chain
 
 from canary_analyzer.analysis.counters import Series, unseen
 from canary_analyzer.metrics.client import PrometheusReader
-from canary_analyzer.metrics.histograms import bucket
+from canary_analyzer.metrics.histograms import Bucket, bucket
 from canary_analyzer.metrics.pairs import Pair
 from canary_analyzer.metrics.promql import Part, Query, Role
 from canary_analyzer.metrics.raw import RawSeries
@@ -37,18 +37,21 @@ class Known:
 
     def __init__(self) -> None:
         self._owned: dict[bytes, Owned] = {}
+        self._sources: dict[Hashable, tuple[str, ...]] = {}
 
     def holds(self, pairs: Collection[Pair]) -> bool:
         """Return whether it may be relied on for these pairs; where not, all is forgotten."""
         addressees = [each for pair in pairs for each in pair.addressees]
         if len(set(addressees)) == len(addressees):
             return True
-        self._owned.clear()
+        self._owned, self._sources = {}, {}
         return False
 
     def forget(self, pair: Pair) -> None:
         """Forget the series of a pair that is not followed any more."""
         self._owned = {digest: owned for digest, owned in self._owned.items() if owned[0] != pair}
+        keys = (owned[3] for owned in self._owned.values())
+        self._sources = {key.source: key.source for key in keys if isinstance(key, Bucket)}
 
     def owned(self, query: Query, raw: RawSeries) -> Sequence[Owned]:
         """Return for whom a series counts."""
@@ -57,10 +60,16 @@ class Known:
         digest = raw.digest
         if (known := self._owned.get(digest)) is not None:
             return (known,)
-        found = _owned(query, raw)
+        found = [(*owned[:3], self._shared(owned[3])) for owned in _owned(query, raw)]
         if found:
             self._owned[digest] = found[0]
         return found
+
+    def _shared(self, key: Hashable) -> Hashable:
+        """Let the buckets of a histogram have one source in common, where each came with its own."""
+        if not isinstance(key, Bucket):
+            return key
+        return key._replace(source=self._sources.setdefault(key.source, key.source))
 
 
 def ask(
