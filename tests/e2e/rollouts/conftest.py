@@ -68,7 +68,11 @@ class Service:
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*command, "--http-port", "0"], stderr=log)
-        eventually(lambda: self._ready(began), "the service to be ready", patience=30)
+        try:
+            eventually(lambda: self._ready(began), "the service to be ready", patience=120)
+        except AssertionError:
+            self.kill()
+            raise
 
     def _ready(self, began: int) -> bool:
         """Whether it says so, at the address that it logs first."""
