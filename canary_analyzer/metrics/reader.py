@@ -95,6 +95,7 @@ class SampleReader:
         state, counts = self._read(pair, state, [state.boundary, *boundaries] if skipped else boundaries)
         with self._lock:
             self._states[pair] = state
+            self._let_go(pair, boundaries[-1])
         return counts.since(1) if skipped else counts
 
     def forget(self, pair: Pair) -> None:
@@ -173,8 +174,14 @@ class SampleReader:
                 answers = self._fetcher.submit(self._fetch_all, at).result()
             if isinstance(answers, MetricsUnavailable):
                 raise MetricsUnavailable(answers.reason) from answers
-            answer = answers.pop(pair, None)
+            answer = answers.get(pair)
         return answer if answer and answer.state is state else self._own(pair, state, at)
+
+    def _let_go(self, pair: Pair, at: float) -> None:
+        """Drop an answer that was counted; one that was of no use stays, so that trying again costs nothing."""
+        answers = self._answers.get(at)
+        if isinstance(answers, dict):
+            answers.pop(pair, None)
 
     def _fetch_all(self, at: float) -> Answers | MetricsUnavailable:
         """Fetch for all pairs that are being followed and remember the answer, be it a failure; the lock is held."""
