@@ -8,6 +8,7 @@ POST /hpa/NAMESPACE/NAME?replicas=N; GET /kubeconfig/NAMESPACE/SERVICEACCOUNT; G
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -118,24 +119,26 @@ def _killer(client: KubeClient, load: aiohttp.ClientSession) -> Handler:
             pod = await client.get(PODS, namespace, name)
         except ApiError as error:
             return _error(error.status, error.message)
+        began = time.time()
         killed = _kill_children(f"HOST={local((pod.get('status') or {}).get('podIP', ''))}")
         if not killed:
             return _error(404, f"pod {namespace}/{name}: no process")
-        await _tell(load, name)
+        await _tell(load, name, began)
         return web.json_response({"killed": killed})
 
     return kill
 
 
-async def _tell(load: aiohttp.ClientSession, pod: str) -> None:
-    """Let the load client know of a pod ended by force: it tells its losses on that pod from others."""
-    async with load.post("/load/killed", params={"pod": pod}) as answer:
+async def _tell(load: aiohttp.ClientSession, pod: str, at: float) -> None:
+    """Let the load client know when a pod was ended by force: it tells its losses on that pod from others."""
+    async with load.post("/load/killed", params={"pod": pod, "at": at}) as answer:
         answer.raise_for_status()
 
 
 def _deleter(client: KubeClient, load: aiohttp.ClientSession) -> Handler:
     async def delete(request: web.Request) -> web.Response:
         namespace, name, grace = request.match_info["namespace"], request.match_info["name"], request.query.get("grace")
+        began = time.time()
         try:
             options = {} if grace is None else {"gracePeriodSeconds": int(grace)}
             await client.delete(PODS, namespace, name, options)
@@ -144,7 +147,7 @@ def _deleter(client: KubeClient, load: aiohttp.ClientSession) -> Handler:
         except ApiError as error:
             return _error(error.status, error.message)
         if grace == "0":
-            await _tell(load, name)
+            await _tell(load, name, began)
         return web.json_response({"deleted": name})
 
     return delete

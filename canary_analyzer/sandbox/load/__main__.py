@@ -2,7 +2,7 @@
 
     python -m canary_analyzer.sandbox.load --socket PATH --url URL --host HOST --rps RATE
 
-GET /load, GET /load/lost, POST /load?rps=RATE&slow_every=N&slow_seconds=S, POST /load/killed?pod=NAME.
+GET /load, GET /load/lost, POST /load?rps=RATE&slow_every=N&slow_seconds=S, POST /load/killed?pod=NAME&at=UNIX_SECONDS.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def application(client: LoadClient) -> web.Application:
         return web.json_response(client.tally.summary())
 
     async def killed(request: web.Request) -> web.Response:
-        client.tally.killed(request.query["pod"], time.time())
+        client.tally.killed(request.query["pod"], float(request.query.get("at", time.time())))
         return web.json_response({})
 
     app = web.Application()
