@@ -33,7 +33,6 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
     Raises:
         ClusterError: the API server refused or did not answer; what is left is found by the next sweep.
     """
-    _give_up(cluster, namespace)
     found = [
         (route, mark)
         for route, mark in _marked_routes(cluster, namespace)
@@ -54,6 +53,7 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         metadata = document["metadata"]
         log.warning("a run without a record had made this: deleted", kind=kind.plural, name=metadata["name"])
         siblings.dispose(cluster, kind, document)
+    _give_up(cluster, namespace)
     return traces
 
 
@@ -82,12 +82,15 @@ def _routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Docume
 
 
 def _is_orphan(cluster: Cluster, traces: Traces) -> bool:
-    """Whether nobody will bring the run to its end; a record that has not ended says that somebody will."""
+    """Whether nobody will bring the run to its end; a record that has not ended says that somebody will.
+
+    A Deployment that was deleted and made anew counts its runs from 1 again: another run may have the name now.
+    """
     try:
         record = records.load(cluster, traces.namespace, traces.run)
     except (KeyError, ValueError):
         return False  # garbled: its run may go on once somebody has mended it
-    return record is None or record.run.ended
+    return record is None or record.run.ended or record.run.uid != traces.uid
 
 
 def _restored(live: Document, mark: Mark) -> Document:
@@ -96,9 +99,11 @@ def _restored(live: Document, mark: Mark) -> Document:
     return unmarked(router.restored(live, snapshot, mark.traces.target), mark.traces)
 
 
-def sweep_if_possible(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> None:
-    """Sweep; where that fails, say so and go on: what is left harms nobody more than before."""
+def sweep_if_possible(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> bool:
+    """Sweep and return whether that was possible; where not, what is left harms nobody more than before."""
     try:
         sweep(cluster, namespace, wait)
     except ClusterError as error:
-        log.warning("what earlier runs have left could not be swept, trying again at the next start", error=str(error))
+        log.warning("what earlier runs have left could not be swept, trying again in some minutes", error=str(error))
+        return False
+    return True

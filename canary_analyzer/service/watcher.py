@@ -82,12 +82,11 @@ class Watcher:
                     self._look_at(deployment)
 
     def _sweep(self) -> None:
-        """Sweep once, where this is the replica to do so."""
+        """Sweep until it has succeeded once, where this is the replica to do so."""
         sweeping = (self._namespace, SWEEP)
         if not self._swept and self._shards.owns(sweeping):
             cluster = self._cluster.fenced(lambda: self._shards.require(sweeping))
-            sweep_if_possible(cluster, self._namespace, time.sleep)
-            self._swept = True
+            self._swept = sweep_if_possible(cluster, self._namespace, time.sleep)
 
     def _forget(self, key: Key) -> None:
         for known in (self._seen, self._wishes, self._before):

@@ -2,12 +2,22 @@
 
 import pytest
 
-from canary_analyzer.cluster import autoscaling
-from canary_analyzer.cluster.client import AUTOSCALERS, VIRTUAL_SERVICES
-from canary_analyzer.cluster.sweep import sweep
+from canary_analyzer.cluster import autoscaling, records
+from canary_analyzer.cluster.act import Subject, act
+from canary_analyzer.cluster.client import (
+    AUTOSCALERS,
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    VIRTUAL_SERVICES,
+    Cluster,
+    ClusterError,
+)
+from canary_analyzer.cluster.sweep import sweep, sweep_if_possible
+from canary_analyzer.rollout.actions import SetTraffic
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.routing import Traffic
 from canary_analyzer.service.intake import take_in
 
 AUTOSCALER = {
@@ -51,6 +61,30 @@ def test_fields_of_a_route_that_no_run_edits_are_given_up(cluster, app):
     sweep(cluster, "", lambda _: None)
     assert "canary-analyzer" not in managers(app.route())
     assert app.route()["spec"]["hosts"] == ["app", "shop"]
+
+
+def test_a_run_of_the_same_name_but_of_a_deployment_made_anew_is_another_run(cluster, app):
+    before = app.route()["spec"]
+    app.annotate(image="app:v2")
+    first = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    act(cluster, SetTraffic(traffic=Traffic(weight=10)), Subject(run=first.run, snapshot=first.routes))
+    again = {key: app.deployment()[key] for key in ("apiVersion", "kind", "spec")}
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")  # the garbage collector's work
+    cluster.create(DEPLOYMENTS, again | {"metadata": {"name": "app", "namespace": "default"}})
+    of_the_new_one = {"uid": app.deployment()["metadata"]["uid"], "routes": ()}
+    records.create(cluster, first.run.model_copy(update=of_the_new_one), ())
+    assert [traces.run for traces in sweep(cluster, "", lambda _: None)] == ["app-1"]
+    assert app.route()["spec"] == before
+
+
+def test_a_sweep_that_fails_is_made_up_for(cluster, held):
+    class Down(Cluster):
+        def list(self, *_, **__):
+            raise ClusterError("no answer")
+
+    assert not sweep_if_possible(Down(None), "", lambda _: None)
+    assert sweep_if_possible(cluster, "", lambda _: None)
 
 
 def managers(document):
