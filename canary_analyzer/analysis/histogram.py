@@ -20,6 +20,8 @@ _LEAST_SLOPE = 0.25
 """Normal quantiles per unit of log latency, where counts give none: beyond the edges that saw anything."""
 _REACH = 8.0
 """How far, in log latency, the curve is continued as a straight line at both ends."""
+_CHORDS = np.array([[0, -1, 1], [0, 0, 1]])
+"""Of three curves through a segment: whose chord it is, its own or a neighbour's, and at which end it begins."""
 
 
 def share_above(counts: Floats, doubt: float = 0.5) -> Floats:
@@ -85,33 +87,35 @@ def quantiles(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
 
     A rank less than half a request from 0 or 1 says nothing of the latency there: 0 and infinity.
     """
-    return np.asarray(quantile_curves(counts, edges_ms, ranks)[..., 0])
+    return np.asarray(quantile_curves(counts, edges_ms, np.asarray(ranks))[..., 0])
 
 
 def quantile_curves(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
-    """Return the quantiles [..., 3] by three curves: the chord between two edges, and each neighbour's prolonged.
+    """Return the quantiles [..., Q, 3] at `ranks` [..., Q] of the requests counted [..., B], by three curves.
 
-    A curve that bends one way runs between its chord and the prolonged chords beside it.
+    The chord between two edges, and each neighbour's prolonged. A curve that bends one way runs between its chord and
+    the prolonged chords beside it.
     """
     edges = np.log(edges_ms)
     knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
-    normal = _lengthened(-ndtri(share_above(counts, doubt=1e-3)), np.diff(knots))
+    lengths = knots[1:] - knots[:-1]
+    normal = _lengthened(-ndtri(share_above(counts, doubt=1e-3)), lengths)
+    slopes = np.maximum((normal[..., 1:] - normal[..., :-1]) / lengths, 1e-9)
     level = ndtri(ranks)
-    segment = np.clip(np.searchsorted(normal, level, side="right") - 1, 0, knots.size - 2)
-    slopes = np.maximum(np.diff(normal) / np.diff(knots), 1e-9)
-    left, right = knots[segment], knots[segment + 1]
-    from_left, from_right = level - normal[segment], level - normal[segment + 1]
-    curves = np.stack(
-        (
-            left + from_left / slopes[segment],
-            left + from_left / slopes[np.maximum(segment - 1, 0)],
-            right + from_right / slopes[np.minimum(segment + 1, slopes.size - 1)],
-        ),
-        axis=-1,
-    )
-    latencies = np.exp(np.clip(curves, left[..., None], right[..., None]))
-    margin, rank = 0.5 / counts.sum(), np.asarray(ranks)[..., None]
+    segment = (normal[..., None, 1:-1] <= level[..., None]).sum(axis=-1)
+    left = segment[..., None] + _CHORDS[1]
+    chord = np.clip(segment[..., None] + _CHORDS[0], 0, slopes.shape[-1] - 1)
+    rise = level[..., None] - _at(normal, left)
+    curves = knots[left] + rise / _at(slopes, chord)
+    latencies = np.exp(np.clip(curves, knots[segment][..., None], knots[segment + 1][..., None]))
+    margin, rank = 0.5 / counts.sum(axis=-1)[..., None, None], ranks[..., None]
     return np.where(rank < margin, 0.0, np.where(rank > 1 - margin, np.inf, latencies))
+
+
+def _at(values: Floats, index: NDArray[np.intp]) -> Floats:
+    """Return the values [..., Q, 3] at an index [..., Q, 3] into the last axis of values [..., K]."""
+    flat = index.reshape(*values.shape[:-1], -1)
+    return np.asarray(np.take_along_axis(values, flat, axis=-1).reshape(index.shape))
 
 
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:

@@ -1,11 +1,17 @@
 """How large an effect may be, at all ticks together: bounds that hold however often one looks."""
 
 import numpy as np
-from scipy.special import betaln, xlog1py, xlogy
+from scipy.special import betaln, expm1, xlog1py, xlogy
 
 from canary_analyzer.analysis.types import Floats
 
 CONFIDENCE = 0.95
+_STEPS = 3
+"""Of Newton's method; each doubles the correct digits, and the first is right to one or two."""
+_FARTHEST = 50.0
+"""Of one step, in log odds."""
+_LEAST = 1e-9
+"""Fewer hits or trials than these are none."""
 
 
 def share_bounds(hits: Floats, trials: Floats, error: float) -> tuple[Floats, Floats]:
@@ -16,13 +22,25 @@ def share_bounds(hits: Floats, trials: Floats, error: float) -> tuple[Floats, Fl
     "Time-uniform confidence sequences" (2021), section 3.2). With a share that varies between ticks the bound holds for
     its mean, since the geometric mean of the ticks' expectations is at most that of their mean. Hits need not be whole.
     """
-    misses = trials - hits
-    evidence = betaln(hits + 0.5, misses + 0.5) - betaln(0.5, 0.5) + np.log(error)
-    middle = np.where(trials > 0, hits / np.maximum(trials, 1e-300), 0.5)
-    inner = np.stack((middle, middle))
-    outer = np.stack((np.zeros_like(middle), np.ones_like(middle)))
-    for _ in range(40):
-        guess = (inner + outer) / 2
-        believed = evidence < xlogy(hits, guess) + xlog1py(misses, -guess)
-        inner, outer = np.where(believed, guess, inner), np.where(believed, outer, guess)
-    return outer[0], outer[1]
+    counts = np.stack((hits, trials - hits))
+    evidence = betaln(counts[0] + 0.5, counts[1] + 0.5) - betaln(0.5, 0.5) + np.log(error)
+    low = _lowest(counts, counts[::-1], evidence)
+    return low[0], 1 - low[1]
+
+
+def _lowest(hits: Floats, misses: Floats, evidence: Floats) -> Floats:
+    """Return the smallest p [...] with hits log p + misses log(1 - p) >= evidence; 0 without hits.
+
+    The left side is concave in log(p / (1 - p)), so that Newton's method comes to the root from below and never passes
+    it: what is left out is on the safe side. It begins at what KL(a, b) >= (a - b)^2 / (2 max(a, b)) leaves possible.
+    """
+    trials = np.maximum(hits + misses, _LEAST)
+    share, rest = hits / trials, misses / trials
+    room = (xlogy(hits, share) + xlogy(misses, rest) - evidence) / trials
+    p = np.maximum(share - np.sqrt(2 * room * share), share - room - np.sqrt(room * (room + 2 * rest)))
+    p = np.where(hits > 0, np.maximum(p, np.exp(evidence / np.maximum(hits, _LEAST))), 0.0)
+    for _ in range(_STEPS):
+        missing = evidence - xlogy(hits, p) - xlog1py(misses, -p)
+        growth = expm1(np.minimum(np.maximum(missing, 0.0) / np.maximum(hits - trials * p, _LEAST), _FARTHEST))
+        p = p * (1 + growth) / (1 + p * growth)
+    return np.asarray(p)

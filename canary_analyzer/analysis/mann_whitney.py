@@ -10,7 +10,7 @@ that share bursts and drift, it raises false alarms; `scores` has the figures.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -149,7 +149,8 @@ def hodges_lehmann(control: Floats, experiment: Floats, confidence: float) -> Sh
         confidence: Of the interval.
     """
     low, high = float(experiment.min() - control.max()), float(experiment.max() - control.min())
-    largest, smallest = _statistic(control, experiment - low), _statistic(control, experiment - high)
+    statistic = _statistic_by_shift(control, experiment)
+    largest, smallest = statistic(low), statistic(high)
 
     def root(quantile: float) -> float:
         """Return the shift in [low, high] whose statistic, which falls as the shift grows, is the quantile."""
@@ -157,24 +158,54 @@ def hodges_lehmann(control: Floats, experiment: Floats, confidence: float) -> Sh
             return low
         if smallest >= quantile:
             return high
-        return float(
-            brentq(lambda shift: _statistic(control, experiment - shift) - quantile, low, high, xtol=_RESOLUTION)
-        )
+        return float(brentq(lambda shift: statistic(shift) - quantile, low, high, xtol=_RESOLUTION))
 
     quantile = float(ndtri((1 - confidence) / 2))
     return Shift(estimate=root(0.0), low=root(-quantile), high=root(quantile))
+
+
+def _statistic_by_shift(control: Floats, experiment: Floats) -> Callable[[float], float]:
+    """Return the statistic as a function of a shift of the experiment.
+
+    The rank sum counts the pairs that the shift leaves in order (Mann & Whitney (1947)): a search among their
+    differences. Ranks are needed only where a shift ties the arms.
+    """
+    pairs = np.sort((experiment[:, None] - control).ravel())
+    deviation = _deviation(control, experiment, (_ties(control), _ties(experiment)))
+
+    def statistic(shift: float) -> float:
+        below = int(pairs.searchsorted(shift))
+        if below < pairs.size and pairs[below] == shift:
+            return _statistic(control, experiment - shift)
+        return _standardised(pairs.size / 2 - below, deviation)
+
+    return statistic
 
 
 def _statistic(control: Floats, experiment: Floats) -> float:
     """Return the rank sum of the experiment, standardised, with corrections for continuity and ties."""
     n, m = experiment.size, control.size
     both = np.sort(np.concatenate((experiment, control)))
-    excess = _rank_sum(experiment, both) - n * (n + 1) / 2 - n * m / 2
-    tied = np.diff(np.flatnonzero(np.diff(both, prepend=-np.inf, append=np.inf))).astype(np.float64)
-    variance = n * m / 12 * (n + m + 1 - (tied**3 - tied).sum() / ((n + m) * (n + m - 1)))
-    if tied.size == 1:  # all tied, as when a shift swallows what tells points apart
+    deviation = _deviation(control, experiment, (_ties(both),))
+    if not deviation:  # all tied, as when a shift swallows what tells points apart
         return 0.0
-    return float((excess - 0.5 * np.sign(excess)) / np.sqrt(variance))
+    return _standardised(_rank_sum(experiment, both) - n * (n + 1) / 2 - n * m / 2, deviation)
+
+
+def _standardised(excess: float, deviation: float) -> float:
+    return (excess - math.copysign(0.5, excess) * bool(excess)) / deviation
+
+
+def _deviation(control: Floats, experiment: Floats, ties: Iterable[Floats]) -> float:
+    """Return the rank sum's standard deviation, corrected for ties; 0 where all points are tied."""
+    n, m = experiment.size, control.size
+    lost = sum(float((tied**3 - tied).sum()) for tied in ties)
+    return math.sqrt(max(n * m / 12 * (n + m + 1 - lost / ((n + m) * (n + m - 1))), 0.0))
+
+
+def _ties(points: Floats) -> Floats:
+    """Return how many points share each value."""
+    return np.unique(points, return_counts=True)[1].astype(np.float64)
 
 
 def _rank_sum(points: Floats, both: Floats) -> float:

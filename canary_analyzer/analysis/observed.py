@@ -6,6 +6,7 @@ Its size depends on the number of metrics and buckets, not on the number of tick
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -104,12 +105,17 @@ class Observed:
         """Return whether an arm has served fewer requests than any answer needs."""
         return min(self.requests()) < self.policy.minimum_requests
 
-    def effect(self, measure: Measure) -> Effect:
-        """Return both arms' figures over the whole run with their anytime-valid interval."""
-        matched = self._matched(measure.source, (np.zeros(2), np.zeros(2)))
-        if measure.rank is None:
-            return error_effect(matched)
-        return quantile_effects(matched, self.edges_ms.get(measure.source, np.empty(0)), (measure.rank,))[0]
+    def effects(self) -> dict[str, Effect]:
+        """Return by measure both arms' figures over the whole run with their anytime-valid interval."""
+        found: dict[str, Effect] = {}
+        for source, group in groupby(measures(self.policy), key=lambda measure: measure.source):
+            ranks = {measure.name: measure.rank for measure in group}
+            matched = self._matched(source, (np.zeros(2), np.zeros(2)))
+            quantiles = tuple(rank for rank in ranks.values() if rank is not None)
+            edges = self.edges_ms.get(source, np.empty(0))
+            effects = quantile_effects(matched, edges, quantiles) if quantiles else (error_effect(matched),)
+            found |= zip(ranks, effects, strict=True)
+        return found
 
     def _matched(self, source: str, arms: Arms) -> Matched:
         return self.run.get(source) or Matched.none(arms[0].size)

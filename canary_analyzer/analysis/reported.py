@@ -54,7 +54,11 @@ def report(observed: Observed, findings: Mapping[str, Finding], opinion: Opinion
         findings: By the name of the measure; one that is not there was not judged.
         opinion: What the judge thinks.
     """
-    metrics = tuple(_metric(observed, measure, findings.get(measure.name)) for measure in measures(observed.policy))
+    effects = observed.effects()
+    metrics = tuple(
+        _metric(observed, measure, findings.get(measure.name), effects[measure.name])
+        for measure in measures(observed.policy)
+    )
     latest = observed.ticks - 1
     if opinion.decision is not Decision.ABORT and observed.is_thin():
         return Verdict(decision=Decision.INCONCLUSIVE, metrics=metrics, reason=_thin(observed), tick=latest)
@@ -72,10 +76,9 @@ def _thin(observed: Observed) -> str:
     )
 
 
-def _metric(observed: Observed, measure: Measure, found: Finding | None) -> MetricVerdict:
+def _metric(observed: Observed, measure: Measure, found: Finding | None, effect: Effect) -> MetricVerdict:
     matched = observed.run.get(measure.source)
     requests = (matched.n_canary, matched.n_baseline) if matched is not None else (0, 0)
-    effect = observed.effect(measure)
     if 0 in requests:
         found = Finding(state=MetricState.NO_DATA, against=0.0, favour=0.0, reason="no data on an arm")
     elif found is None:

@@ -157,27 +157,29 @@ def quantile_effects(matched: Matched, edges_ms: Floats, ranks: tuple[float, ...
     counts, trials = matched.worth()
     if not trials.all() or not edges_ms.size:
         return tuple(_unknown() for _ in ranks)
-    rank, worth = np.asarray(ranks), _worth_at(matched, np.asarray(ranks), trials)
+    rank = np.asarray(ranks)
+    worth = _worth_at(matched, rank, trials)
     low, high = share_bounds(rank * worth, worth, (1 - CONFIDENCE) / 2)
     shown = np.minimum(rank, 1 - 0.5 / trials[:, None])
-    low_c, value_c, high_c = quantile_curves(counts[0], edges_ms, np.stack((low[0], shown[0], high[0])))
-    low_b, value_b, high_b = quantile_curves(counts[1], edges_ms, np.stack((low[1], shown[1], high[1])))
-    return tuple(
-        Effect(
-            canary=float(value_c[i, 0]),
-            baseline=float(value_b[i, 0]),
-            value=float(value_c[i, 0] / value_b[i, 0]),
-            low=min(map(_over, low_c[i], high_b[i])),
-            high=max(map(_over, high_c[i], low_b[i])),
-        )
-        for i in range(rank.size)
-    )
+    curves = quantile_curves(counts, edges_ms, np.concatenate((low, shown, high), axis=1))
+    (low_c, value_c, high_c), (low_b, value_b, high_b) = curves.reshape(2, 3, rank.size, 3)
+    lowest = _ratios(low_c, high_b).min(axis=1)
+    highest = _ratios(high_c, low_b).max(axis=1)
+    value = value_c[:, 0] / value_b[:, 0]
+    rows = np.stack((value_c[:, 0], value_b[:, 0], value, lowest, highest), axis=1).tolist()
+    return tuple(Effect(canary=c, baseline=b, value=v, low=low, high=high) for c, b, v, low, high in rows)
 
 
 def _worth_at(matched: Matched, ranks: Floats, trials: Floats) -> Floats:
     """Return what each arm's requests [2] are worth as independent ones at each rank [2, Q]."""
     edges = nearest_edges(share_above(matched.canary + matched.baseline), ranks)
     return np.asarray(trials[:, None] / matched.dispersion()[edges])
+
+
+def _ratios(values: Floats, others: Floats) -> Floats:
+    """Return the ratios; infinity where nothing bounds them above."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(others > 0, values / others, np.inf))
 
 
 def _over(value: float, other: float) -> float:
