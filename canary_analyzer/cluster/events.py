@@ -10,6 +10,13 @@ from canary_analyzer.cluster.client import EVENTS, Cluster, Conflict
 from canary_analyzer.routing import Document
 
 COMPONENT = "canary-analyzer"
+RUN = "Canary"
+"""What the reason of an Event about a run begins with; the phase that the run is in follows."""
+REFUSED = "CanaryRefused"
+"""A request started no run, and nothing was changed; the message has every reason with its remedy."""
+IGNORED = "CanaryIgnored"
+"""The annotation `image` came back together with an older pod template, as by `kubectl rollout undo`, and was taken
+away: no canary was started."""
 MESSAGE_LENGTH = 1024
 """The API server refuses longer messages."""
 

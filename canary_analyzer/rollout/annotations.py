@@ -14,16 +14,30 @@ from canary_analyzer.rollout.strategy import Strategy
 
 PREFIX = "canary-analyzer.io/"
 IMAGE = PREFIX + "image"
+"""`IMAGE`, or `CONTAINER=IMAGE[,CONTAINER=IMAGE]`: start a run of it. Taken away when the run ends. Removing or
+changing it aborts the run, until stable has taken the new version over."""
 BASELINE = PREFIX + "baseline"
+"""On a canary that you made: the name of the stable Deployment that it is compared with. Stays; removing it aborts."""
 REQUEST = PREFIX + "request"
+"""Any value not used before: makes a wish explicit where `kubectl rollout undo` could have brought it back, and asks
+for another run of a canary that you made. `kubectl canary start` sets it."""
 STRATEGY = PREFIX + "strategy"
+"""`canary` (default), `blue-green` or `rolling`."""
 PROFILE = PREFIX + "profile"
+"""Name of a profile of the service's config: `standard` (default), `quick`, `careful`, or one of your own."""
 CONFIG = PREFIX + "config"
+"""YAML, at most 10,000 characters: overrides any field of the policy for this Deployment. Read when a run begins."""
 HOLD = PREFIX + "hold"
+"""`"true"` freezes the ramp at its present weight. The canary is still judged, and aborted if it is shown to be
+worse."""
 APPROVE = PREFIX + "approve"
+"""The run's name: opens the one gate at which it waits for a person. Taken away once used."""
 PROMOTE = PREFIX + "promote"
+"""The run's name: ends the ramp now and promotes, before a verdict. The story says that a person did."""
 ABORT = PREFIX + "abort"
+"""The run's name: aborts it."""
 STATUS = PREFIX + "status"
+"""Written by the service when the phase changes, one line of JSON: run, phase, weight, verdict, reason, what_now."""
 
 KNOWN = frozenset({IMAGE, BASELINE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, PROMOTE, ABORT, STATUS})
 STRATEGIES = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLING)

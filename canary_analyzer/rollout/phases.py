@@ -7,15 +7,25 @@ class Phase(StrEnum):
     """Where a run stands, as users read it in the status annotation."""
 
     PENDING = "Pending"
+    """Asked for, not yet begun."""
     STARTING = "Starting"
+    """The canary is made, becomes Available, and enters the route at 0 %."""
     ANALYSING = "Analysing"
+    """The weight climbs step by step, and the canary is judged."""
     HOLDING = "Holding"
+    """The weight stays: the annotation `hold` is set, a webhook has not said yes, or there are no metrics."""
     AWAITING_APPROVAL = "AwaitingApproval"
+    """It waits for a person: annotation `approve`."""
     PROMOTING = "Promoting"
+    """Stable takes the new version over, then traffic returns to it."""
     ABORTING = "Aborting"
+    """Traffic goes back to stable, then the canary is removed."""
     SUCCEEDED = "Succeeded"
+    """Over: stable runs the new version."""
     ABORTED = "Aborted"
+    """Over: stable runs the old version."""
     REFUSED = "Refused"
+    """No run began, and nothing was changed."""
 
 
 class Event(Enum):

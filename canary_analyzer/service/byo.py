@@ -2,7 +2,7 @@
 
 import structlog
 
-from canary_analyzer.cluster import outbox, records
+from canary_analyzer.cluster import events, outbox, records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
@@ -18,7 +18,15 @@ log = structlog.get_logger()
 
 
 class NotYet(Exception):
-    """What the canary needs is not there; with GitOps it may come at any time, in any order: look again later."""
+    """What the canary needs is not there; with GitOps it may come at any time, in any order: look again later.
+
+    Args:
+        news: whether the reasons are others than when it was looked at before.
+    """
+
+    def __init__(self, *, news: bool) -> None:
+        super().__init__()
+        self.news = news
 
 
 def run_of_brought(
@@ -43,18 +51,18 @@ def run_of_brought(
     try:
         return byo_plan.plan(brought, offers, records.next_number(past), now)
     except Refused as refused:
-        _refuse(cluster, canary, offers, str(refused), now)
-        raise NotYet from refused
+        raise NotYet(news=_refuse(cluster, canary, offers, str(refused), now)) from refused
 
 
-def _refuse(cluster: Cluster, canary: Document, offers: Offers, reason: str, now: float) -> None:
-    """Say why nothing starts, once for each reason."""
+def _refuse(cluster: Cluster, canary: Document, offers: Offers, reason: str, now: float) -> bool:
+    """Say why nothing starts, once for each reason; return whether it is news."""
     status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)
     if annotations.of(canary).get(annotations.STATUS) == status:
-        return
+        return False
     if offers.tells_refusals:
         outbox.put(cluster, canary, reason, now)
     message = f"the canary is not judged and nothing was changed: {reason}"
     log.warning("no run was started", reason=message)
-    emit(cluster, canary["metadata"], Notice(reason="CanaryRefused", message=message, at=now, warning=True))
+    emit(cluster, canary["metadata"], Notice(reason=events.REFUSED, message=message, at=now, warning=True))
     annotate(cluster, canary, {annotations.STATUS: status})
+    return True

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from canary_analyzer.cluster import outbox, records
+from canary_analyzer.cluster import events, outbox, records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, Conflict
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
@@ -52,6 +52,7 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
     Raises:
         StillChanging: it is too early to tell; annotating alone makes a new generation.
         NotYet: a canary that the user brought cannot be judged yet; it is to be looked at again.
+        TurnedDown: the annotations ask for what cannot be; that was told, and the request has ended.
     """
     if not calls(deployment):
         return None
@@ -84,6 +85,10 @@ def _status_corrected(cluster: Cluster, deployment: Document, past: tuple[Record
     return cluster.get(DEPLOYMENTS, deployment["metadata"]["namespace"], deployment["metadata"]["name"])
 
 
+class TurnedDown(Exception):
+    """The request was refused, and whoever made it was told why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Past:
     """What is known of a Deployment from before."""
@@ -96,7 +101,7 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     """Return the run that the annotation `image` asks for, Pending; None, and the request ended, where it asks none."""
     intent = assess(past.before, seen(deployment), [record.run for record in past.records])
     if intent is Intent.ECHO:
-        _end(cluster, deployment, Notice(reason="CanaryIgnored", message=ECHO, at=now, warning=True))
+        _end(cluster, deployment, Notice(reason=events.IGNORED, message=ECHO, at=now, warning=True))
         return None
     if not workload(deployment).current:
         raise StillChanging
@@ -106,7 +111,7 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
         return planned(deployment, around, offers, records.next_number(past.records), now)
     except plan.Refused as refused:
         refuse(cluster, deployment, offers, str(refused), now)
-        return None
+        raise TurnedDown from refused
 
 
 def planned(deployment: Document, around: Surroundings, offers: Offers, number: int, now: float) -> Run:
@@ -142,7 +147,7 @@ def refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, 
         outbox.put(cluster, deployment, reason, now)
     status = annotations.status_line(run="", phase=Phase.REFUSED, weight=0, verdict="", reason=reason)
     message = f"no canary was started and nothing was changed: {reason}"
-    _end(cluster, deployment, Notice(reason="CanaryRefused", message=message, at=now, warning=True), status)
+    _end(cluster, deployment, Notice(reason=events.REFUSED, message=message, at=now, warning=True), status)
 
 
 def _end(cluster: Cluster, deployment: Document, notice: Notice, status: str | None = None) -> None:

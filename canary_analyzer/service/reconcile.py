@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from canary_analyzer.cluster import findings, records
+from canary_analyzer.cluster import events, findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster, ClusterError
@@ -234,7 +234,7 @@ def _told(cluster: Cluster, active: Active) -> Active:
 def _notice(run: Run, moment: Moment) -> Notice:
     ended = run.ended and moment == run.timeline[-1]
     return Notice(
-        reason=f"Canary{moment.phase}",
+        reason=f"{events.RUN}{moment.phase}",
         message=f"{run.name}: {moment.text}" + (f". What now: {what_now(run)}" if ended else ""),
         at=moment.at,
         warning=moment.phase in TROUBLED,
