@@ -20,10 +20,10 @@ check: setup  ## lint, format, types, import contracts
 test: test-fast test-e2e  ## all tests
 
 test-fast: setup  ## decisions, statistics, documents, the API emulator: under two minutes
-	@$(BIN)/pytest -m "not e2e and not long"
+	@$(BIN)/pytest -m "not e2e and not long" -n auto --dist loadfile
 
 test-e2e: setup  ## whole canaries on the mesh in a box
-	@$(BIN)/pytest -m e2e tests/e2e
+	@$(BIN)/pytest -m e2e tests/e2e -n 3 --dist loadfile
 
 test-long: setup  ## more whole canaries: the chart's rights, bring your own, dashboards, causes of loss, strategies, images
 	@$(BIN)/pytest -m long

@@ -1,14 +1,16 @@
 """What became of the requests."""
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 SHOWN_LOSSES = 50
 REMEMBERED_LOSSES = 10_000
-# Between the end of a process and the word of it, and between two clocks' readings.
+# Between the end of a process and the word of it, and between two clocks' readings: so long a request on a connection
+# that breaks counts as in flight.
 CLOCK_SECONDS = 1.0
 KILLED_SECONDS = 30.0  # for so long a pod killed by force may still be called; afterwards its losses have other causes
 # What Envoy says of an answer of its own, %RESPONSE_FLAGS%.
@@ -39,12 +41,13 @@ class Loss:
     flags: str = ""
 
 
-def kind_of(loss: Loss, kills: Mapping[str, float]) -> LossKind:
-    """Why a request was lost, given when pods were killed (Unix seconds by name; the last time counts)."""
+def kind_of(loss: Loss, kills: Mapping[str, Sequence[float]]) -> LossKind:
+    """Why a request was lost, given when pods were killed (Unix seconds by name, the first first)."""
     flags = set(loss.flags.split(","))
-    killed = kills.get(loss.pod)
-    if killed is not None and killed - CLOCK_SECONDS <= loss.time <= killed + KILLED_SECONDS:
-        broken = bool(flags & _BROKEN) and loss.time - loss.seconds <= killed and loss.time <= killed + CLOCK_SECONDS
+    killed = max((at for at in kills.get(loss.pod, ()) if at <= loss.time + CLOCK_SECONDS), default=-math.inf)
+    since = loss.time - killed
+    if since <= KILLED_SECONDS:
+        broken = bool(flags & _BROKEN) and since <= CLOCK_SECONDS
         return LossKind.IN_FLIGHT_ON_KILLED if broken else LossKind.SENT_TO_KILLED
     return LossKind.NO_POD if flags & _NO_POD else LossKind.OTHER
 
@@ -57,7 +60,7 @@ class Tally:
     lost: int = 0
     in_flight: int = 0
     losses: list[Loss] = field(default_factory=list)
-    kills: dict[str, float] = field(default_factory=dict)
+    kills: dict[str, list[float]] = field(default_factory=dict)
 
     def answered(self, version: str, status: int) -> None:
         """The application answered, whatever it said."""
@@ -71,7 +74,7 @@ class Tally:
 
     def killed(self, pod: str, time: float) -> None:
         """A pod was ended by force."""
-        self.kills[pod] = time
+        self.kills.setdefault(pod, []).append(time)
 
     def summary(self) -> dict[str, Any]:
         """The counts as the control API shows them; losses beyond those remembered are of no known kind."""

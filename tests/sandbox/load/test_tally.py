@@ -2,7 +2,7 @@ import pytest
 
 from canary_analyzer.sandbox.load.tally import Loss, LossKind, Tally, kind_of
 
-KILLS = {"web-1": 100.0}
+KILLS = {"web-1": [100.0, 300.0]}
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,8 @@ KILLS = {"web-1": 100.0}
     [
         (Loss(time=100.01, seconds=0.5, cause="", pod="web-1", flags="UC"), LossKind.IN_FLIGHT_ON_KILLED),
         (Loss(time=99.99, seconds=0.5, cause="", pod="web-1", flags="UC"), LossKind.IN_FLIGHT_ON_KILLED),
+        (Loss(time=300.01, seconds=0.5, cause="", pod="web-1", flags="UC"), LossKind.IN_FLIGHT_ON_KILLED),
+        (Loss(time=100.02, seconds=0.01, cause="", pod="web-1", flags="UC"), LossKind.IN_FLIGHT_ON_KILLED),
         (Loss(time=100.2, seconds=0.1, cause="", pod="web-1", flags="UF,URX"), LossKind.SENT_TO_KILLED),
         (Loss(time=120.0, seconds=0.1, cause="", pod="web-1", flags="UC"), LossKind.SENT_TO_KILLED),
         (Loss(time=180.0, seconds=0.1, cause="", pod="web-1", flags="UC"), LossKind.OTHER),
@@ -21,6 +23,8 @@ KILLS = {"web-1": 100.0}
     ids=[
         "in-flight",
         "before-the-word",
+        "killed-again",
+        "between-the-order-and-the-end",
         "sent-later",
         "back-again",
         "much-later",
