@@ -37,6 +37,11 @@ class Pages:
         self._drawing = threading.Lock()  # matplotlib's settings belong to the process
         self._drawn = lru_cache(maxsize=DRAWN)(self._draw)
 
+    def link(self, links: Sequence[LinkTemplate]) -> None:
+        """Show these links from now on."""
+        self._links = links
+        self._drawn.cache_clear()
+
     def get(self, path: str) -> Page | None:
         """Return the page at a path; None where there is none."""
         if path == "/":

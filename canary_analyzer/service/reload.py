@@ -19,8 +19,11 @@ from canary_analyzer.service.settings import Misconfigured, ServiceSettings, loa
 log = structlog.get_logger()
 
 POLL_SECONDS = 5.0
-LIVE = frozenset({"profiles", "webhooks", "notifications", "status_page_url"})
-"""Fields that are taken over at once, by runs that begin from then on; the others wait for the next start."""
+AT_START = frozenset({"namespaces", "http", "replicas", "workers"})
+"""Fields that wait for the next start; all others are taken over at once.
+
+The chart's pods are started anew when one of these changes, and only then: chart/templates/_helpers.tpl names them too.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +102,11 @@ class Reloader:
 
     def _take_over(self, settings: ServiceSettings) -> None:
         changed = {name for name in ServiceSettings.model_fields if _differs(name, settings, self._settings)}
-        if changed & LIVE:
+        if at_once := sorted(changed - AT_START):
             self._apply(settings)
-            log.info(
-                "config taken over; runs under way keep the policy they began with", changed=sorted(changed & LIVE)
-            )
-        if changed - LIVE:
-            log.warning(
-                "changed in the config file, and in force from the next start only", fields=sorted(changed - LIVE)
-            )
+            log.info("config taken over; runs under way keep the policy they began with", changed=at_once)
+        if later := sorted(changed & AT_START):
+            log.warning("changed in the config file, and in force from the next start only", fields=later)
         self._settings = settings
 
 

@@ -20,7 +20,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.service.byo import NotYet
-from canary_analyzer.service.intake import StillChanging, refuse, take_in
+from canary_analyzer.service.intake import StillChanging, TurnedDown, refuse, take_in
 from canary_analyzer.service.reconcile import Active, Ports, conclude, sampled
 from canary_analyzer.service.replicas import Shards
 from canary_analyzer.service.samples import pair
@@ -82,9 +82,14 @@ class Rollouts:
         log.info("run taken up", namespace=key[0], deployment=key[1], run=record.run.name, phase=record.run.phase)
         self.wake(key)
 
-    def offer(self, offers: Offers) -> None:
-        """Let annotations choose from these from now on."""
-        self._offers = offers
+    @property
+    def ports(self) -> Ports:
+        """What passes read from and write to now."""
+        return self._ports
+
+    def work_with(self, ports: Ports, offers: Offers) -> None:
+        """Let passes use these ports, and annotations choose from these offers, from now on."""
+        self._ports, self._offers = ports, offers
 
     def share_out(self) -> None:
         """Let go of runs that are another replica's now; ours that are not here yet are for a watcher to add."""
@@ -149,8 +154,11 @@ class Rollouts:
                 record = self._taken_in(key, before, waited)
             except StillChanging:
                 self.request(key, before, max(POLL_SECONDS, POLL_SHARE * waited), since)
-            except NotYet:
-                self._ports.notifications.look()
+            except TurnedDown:
+                self._turned_down()
+            except NotYet as error:
+                if error.news:
+                    self._turned_down()
                 self.request(key, before, min(max(RECHECK_SECONDS, waited), LONGEST_RECHECK_SECONDS), since)
             except ClusterError as error:
                 log.warning("the request could not be taken in, trying again", error=str(error))
@@ -162,8 +170,10 @@ class Rollouts:
             else:
                 if record is not None:
                     self.add(record)
-                else:
-                    self._ports.notifications.look()
+
+    def _turned_down(self) -> None:
+        self._telemetry.refused()
+        self._ports.notifications.look()
 
     def _taken_in(self, key: Key, before: Seen | None, waited: float) -> Record | None:
         cluster = self._fenced(key).cluster
@@ -176,7 +186,7 @@ class Rollouts:
             if waited < CONTROLLER_SECONDS:
                 raise
             refuse(cluster, deployment, self._offers, NOT_SEEN.format(waited=waited), self._ports.clock())
-            return None
+            raise TurnedDown from None
 
     def _fenced(self, key: Key) -> Ports:
         """Return the ports for work on one Deployment, with which nothing is written that is another replica's."""

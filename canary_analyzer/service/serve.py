@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.reload import ConfigFile, Reloader
 from canary_analyzer.service.replicas import Alone, Replicas
 from canary_analyzer.service.rollouts import Rollouts
-from canary_analyzer.service.settings import ReplicaSettings, ServiceSettings
+from canary_analyzer.service.settings import PrometheusSettings, ReplicaSettings, ServiceSettings
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
 from canary_analyzer.service.webhooks import Webhooks
@@ -71,15 +72,15 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     rollouts = Rollouts(ports, telemetry, scheduler, settings.offers, shards)
     watchers = [Watcher(namespace, ports.cluster, rollouts, shards) for namespace in settings.namespaces or ("",)]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
+    pages = Pages(archive, settings.links, time.time)
     sources = http.Sources(
-        registry=registry,
-        ready=lambda: all(w.synced.is_set() for w in watchers),
-        pages=Pages(archive, settings.links, time.time),
+        registry=registry, ready=lambda: all(watcher.synced.is_set() for watcher in watchers), pages=pages
     )
     server = http.serve(settings.http.host, settings.http.port, sources)
     told_to_stop = _on_signal()
     if file is not None:
-        _reloading(Reloader(file, settings, partial(_take_over, ports, rollouts), registry))
+        put_in_force = partial(_take_over, _Changeable(rollouts, pages, telemetry, settings.prometheus))
+        _reloading(Reloader(file, settings, put_in_force, registry))
     ports.notifications.configure(settings.notifications, settings.status_page_url)
     following = (cluster, settings.namespaces or ("",), shards.owns)
     threading.Thread(target=ports.notifications.follow, args=following, name="notify", daemon=True).start()
@@ -129,10 +130,27 @@ def _share_out(rollouts: Rollouts, watchers: Sequence[Watcher]) -> None:
             log.warning("what other replicas have left could not be read; the next list finds it", error=str(error))
 
 
-def _take_over(ports: Ports, rollouts: Rollouts, settings: ServiceSettings) -> None:
+@dataclass
+class _Changeable:
+    """What a changed config changes."""
+
+    rollouts: Rollouts
+    pages: Pages
+    telemetry: Telemetry
+    prometheus: PrometheusSettings
+    """In force."""
+
+
+def _take_over(parts: _Changeable, settings: ServiceSettings) -> None:
+    """Put all in force that needs no new start; a new reader of samples goes on where each run's samples end."""
+    ports = replace(parts.rollouts.ports, read_logs=settings.read_logs)
+    if settings.prometheus != parts.prometheus:
+        ports = replace(ports, reader=samples.reader(settings.prometheus, parts.telemetry.health.queried))
+        parts.prometheus = settings.prometheus
+    parts.rollouts.work_with(ports, settings.offers)
     ports.webhooks.settings = settings.webhooks
     ports.notifications.configure(settings.notifications, settings.status_page_url)
-    rollouts.offer(settings.offers)
+    parts.pages.link(settings.links)
 
 
 def _reloading(reloader: Reloader) -> None:

@@ -12,7 +12,7 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service.byo import NotYet
-from canary_analyzer.service.intake import take_in
+from canary_analyzer.service.intake import TurnedDown, take_in
 
 NEXT = {"app": "next"}
 
@@ -53,8 +53,9 @@ def route_to_both(app):
 
 def test_a_refusal_is_told_once_leaves_the_annotation_and_is_looked_at_again(cluster, canary, take, route_to_both):
     for now in (1000.0, 1015.0, 1030.0):
-        with pytest.raises(NotYet):
+        with pytest.raises(NotYet) as raised:
             take(now)
+        assert raised.value.news is (now == 1000.0)
     status = annotations.status_of(canary())
     assert status["phase"] == Phase.REFUSED
     assert "Add a destination for next with weight 0" in status["reason"]
@@ -76,5 +77,6 @@ def test_a_stable_that_a_brought_canary_is_compared_with_starts_no_run_of_its_ow
     route_to_both()
     run = take().run
     app.annotate(image="app:v3")
-    assert take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0) is None
+    with pytest.raises(TurnedDown):
+        take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
     assert f"run {run.name} compares with app just now" in annotations.status_of(app.deployment())["reason"]

@@ -11,7 +11,7 @@ from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
-from canary_analyzer.service.intake import StillChanging, seen, take_in
+from canary_analyzer.service.intake import StillChanging, TurnedDown, seen, take_in
 
 
 @pytest.fixture
@@ -99,7 +99,8 @@ def test_a_refusal_is_a_warning_event_and_a_status_and_changes_nothing_else(app,
         app.edit(kind, patch)
     app.annotate(**annotated)
     route, spec = app.route(), app.deployment()["spec"]
-    assert take() is None
+    with pytest.raises(TurnedDown):
+        take()
     status = annotations.status_of(app.deployment())
     assert status["phase"] == Phase.REFUSED
     assert says in status["reason"]
@@ -112,7 +113,8 @@ def test_a_refusal_is_a_warning_event_and_a_status_and_changes_nothing_else(app,
 def test_it_is_refused_while_stable_is_not_rolled_out(app, take):
     app.annotate(image="app:v2")
     app.roll_out(availableReplicas=1)
-    take()
+    with pytest.raises(TurnedDown):
+        take()
     assert (
         "not fully rolled out (2 updated, 1 available, 2 wanted)" in annotations.status_of(app.deployment())["reason"]
     )
@@ -122,14 +124,16 @@ def test_it_is_refused_where_several_virtual_services_bind_one_mesh_host(app, ta
     other = {key: value for key, value in app.route().items() if key != "metadata"}
     cluster.create(VIRTUAL_SERVICES, deepcopy(other) | {"metadata": {"name": "app-too", "namespace": "default"}})
     app.annotate(image="app:v2")
-    take()
+    with pytest.raises(TurnedDown):
+        take()
     assert "app-too" in annotations.status_of(app.deployment())["reason"]
 
 
 def test_every_objection_is_told_at_once(app, take):
     app.edit(DEPLOYMENTS, {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}})
     app.annotate(image="web=app:v2", config="{tick: 1}", profile="quick")
-    take()
+    with pytest.raises(TurnedDown):
+        take()
     reason = annotations.status_of(app.deployment())["reason"]
     assert all(part in reason for part in ("strategy Recreate", "no container 'web'", "tick = 1"))
 

@@ -15,7 +15,7 @@ from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS
 from canary_analyzer.rollout.phases import Event
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
-from canary_analyzer.service.intake import take_in
+from canary_analyzer.service.intake import TurnedDown, take_in
 from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.notifications.settings import Form, Receiver
 
@@ -219,7 +219,8 @@ def test_without_receivers_a_record_says_nothing_of_them(notifier, cluster, reco
 def test_a_refusal_waits_in_the_cluster_until_it_is_told(server, notifier, cluster, app):
     app.annotate(image="app:v1")
     offers = Offers(profiles=PROFILES, tells_refusals=True)
-    assert take_in(cluster, app.deployment(), None, offers, now=1000.0) is None
+    with pytest.raises(TurnedDown):
+        take_in(cluster, app.deployment(), None, offers, now=1000.0)
     [kept] = outbox.owed(cluster, "default").refusals
     assert kept.refusal.deployment == "app"
     following(notifier(receiver(server)), cluster)

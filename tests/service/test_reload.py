@@ -107,3 +107,24 @@ def test_what_waits_for_the_next_start_is_named(config):
         reloader.look()
     assert config.applied == []
     assert logs[0]["fields"] == ["namespaces", "workers"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("links: [{title: Logs, url: 'https://logs.example/{run}'}]", id="links"),
+        pytest.param("read_logs: false", id="read_logs"),
+        pytest.param("prometheus: {url: 'http://prometheus.elsewhere:9090'}", id="prometheus"),
+        pytest.param("routing: gateway-api", id="routing"),
+        pytest.param("status_page_url: https://canaries.example", id="status_page_url"),
+        pytest.param("webhooks: {ask: {url: 'https://gate.example'}}", id="webhooks"),
+        pytest.param("notifications: [{name: hook, kind: webhook, url: 'https://a.example'}]", id="notifications"),
+    ],
+)
+def test_all_else_is_in_force_at_once(config, text):
+    reloader = config.reloader()
+    config.write(f"{text}\nprofiles: {{quick: {{tick_seconds: 3}}}}")
+    with capture_logs() as logs:
+        reloader.look()
+    assert len(config.applied) == 1
+    assert [line["log_level"] for line in logs] == ["info"]

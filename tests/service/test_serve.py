@@ -4,7 +4,10 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 import requests
@@ -95,6 +98,57 @@ def test_a_wrong_config_is_refused_with_all_its_mistakes(start, tmp_path):
     assert service.wait(PATIENCE) == 2
     told = logged(service)
     assert all(part in told for part in ("workers = 'many'", "profiles.quick.tick = 1", "nothing was started"))
+
+
+@pytest.fixture
+def prometheus():
+    """A server that has no answer, and the queries that it was asked."""
+
+    class Prometheus(BaseHTTPRequestHandler):
+        asked: ClassVar = []
+
+        def do_POST(self):
+            self.asked.append(self.path)
+            self.send_error(503)
+
+        def do_GET(self):
+            self.do_POST()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Prometheus)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Prometheus.url = f"http://127.0.0.1:{server.server_port}"
+    yield Prometheus
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_changed_config_is_in_force_without_a_new_start_and_a_bad_one_changes_nothing(
+    start, app, cluster, tmp_path, prometheus
+):
+    config = tmp_path / "config.yaml"
+    config.write_text("prometheus: {url: 'http://127.0.0.1:9'}")
+    service = start("--kubeconfig", tmp_path / "kubeconfig", "--config", config)
+    eventually(lambda: is_ready(service))
+    app.annotate(image="app:v2", profile="quick")
+    home = json.loads(logged(service).splitlines()[0])["http"]
+    page = f"{home}/runs/default/app-1"
+    eventually(lambda: requests.get(page, timeout=5).ok)
+
+    links = "links: [{title: Our logs, url: 'https://logs.example/{run}'}]"
+    config.write_text(f"prometheus: {{url: '{prometheus.url}'}}\n{links}\n")
+    service.send_signal(signal.SIGHUP)
+    eventually(lambda: "https://logs.example/app-1" in requests.get(page, timeout=5).text)
+    eventually(lambda: prometheus.asked)
+
+    config.write_text("links: [{title: Our logs, url: 'ftp://logs'}]\nworkers: many\n")
+    service.send_signal(signal.SIGHUP)
+    eventually(lambda: "the config before stays in force" in logged(service))
+    assert all(part in logged(service) for part in ("links.0.url", "workers = 'many'"))
+    assert "https://logs.example/app-1" in requests.get(page, timeout=5).text
+    assert "canary_analyzer_config_reload_success 0.0" in requests.get(f"{home}/metrics", timeout=5).text
 
 
 def test_a_kubeconfig_that_is_not_there_is_refused_in_words(start, tmp_path):

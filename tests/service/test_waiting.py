@@ -41,10 +41,24 @@ def agenda():
 
 
 @pytest.fixture
-def rollouts(cluster, agenda):
+def registry():
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def rollouts(cluster, agenda, registry):
     reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
     ports = Ports(cluster=cluster, reader=reader, clock=lambda: agenda.now)
-    return Rollouts(ports, Telemetry(CollectorRegistry()), agenda, Offers(profiles=PROFILES), Alone())
+    return Rollouts(ports, Telemetry(registry), agenda, Offers(profiles=PROFILES), Alone())
+
+
+def test_a_request_that_is_refused_is_counted_once(rollouts, agenda, app, registry):
+    app.annotate(image="app:v1")
+    rollouts.request(("default", "app"), None)
+    while agenda.jobs:
+        agenda.next()
+    refused = {"result": "Refused", "cause": ""}
+    assert registry.get_sample_value("canary_analyzer_verdicts_total", refused) == 1
 
 
 def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts, agenda, app, cluster):
