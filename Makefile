@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards chart lock clean
+.PHONY: help setup demo check test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards docs picture chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -55,6 +55,13 @@ strategies: setup  ## measure the strategies on the mesh in a box and write the 
 
 dashboards: setup  ## renew the Grafana dashboards' JSON from their Python
 	@$(BIN)/python -m dashboards
+
+docs: setup  ## renew the pages that are made from the code, and build the site, strictly: build/site
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/mkdocs build --strict --quiet
+
+picture: setup  ## draw README's picture of a verdict anew, from a canary on the mesh in a box
+	@WRITE_PICTURE=1 $(BIN)/pytest -m long tests/e2e/rollouts/test_picture.py
 
 chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
 	@$(BIN)/python chart/generate.py

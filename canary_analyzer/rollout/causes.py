@@ -7,6 +7,7 @@ class Cause(StrEnum):
     """What ended a run before its time."""
 
     JUDGED_WORSE = "judged-worse"
+    """It was shown to be worse than tolerated, or a guardrail broke."""
     UNDECIDED = "undecided"
     """There was no verdict in time, or none at the end of the ramp."""
     CANARY_BROKEN = "canary-broken"
@@ -18,8 +19,10 @@ class Cause(StrEnum):
     STABLE_CHANGED = "stable-changed"
     """Somebody else changed what the run compares."""
     REFUSED_BY_WEBHOOK = "refused-by-webhook"
+    """A webhook with `on_refusal: abort` did not say yes."""
     REVERTED = "reverted"
     """Somebody else put the weights back again and again."""
     ROUTE_DELETED = "route-deleted"
+    """A route that the run edits is gone."""
     NOT_ROLLED_OUT = "not-rolled-out"
     """Stable could not roll out the version that had passed."""

@@ -23,7 +23,7 @@ class Phase(StrEnum):
     SUCCEEDED = "Succeeded"
     """Over: stable runs the new version."""
     ABORTED = "Aborted"
-    """Over: stable runs the old version."""
+    """Over: traffic is on stable, and the canary is gone."""
     REFUSED = "Refused"
     """No run began, and nothing was changed."""
 
