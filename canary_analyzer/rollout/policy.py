@@ -110,12 +110,6 @@ def _contradictions(policy: RolloutPolicy) -> Iterator[str]:
     least = sum(seconds_of(step) for step in policy.steps)
     if least >= policy.deadline_seconds:
         yield f"deadline_seconds = {policy.deadline_seconds:g}: the steps alone take {least:g} s; give more"
-    pace, useful = policy.rolling.pace_seconds, policy.settle_seconds + 2 * policy.tick_seconds
-    if 0 < pace < useful:
-        yield (
-            f"rolling.pace_seconds = {pace}: with settle_seconds and two ticks a batch of new pods is seen after "
-            f"{useful:g} s only; give at least that, or 0 to leave minReadySeconds alone"
-        )
     if policy.baseline is Baseline.FRESH:
         half = [step.weight for step in policy.steps if isinstance(step, Step) and step.weight > 50]
         if half:

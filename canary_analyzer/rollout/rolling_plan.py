@@ -22,6 +22,7 @@ def plan(deployment: Document, around: Surroundings, offers: Offers, number: int
         policy = request.policy
         objections += pointless(deployment, request)
         objections += rolling_spec.objections(deployment, policy.rolling.pace_seconds, policy.deadline_seconds)
+        objections += _too_quick(policy)
         objections += _without_steps(policy)
     if objections or request is None:
         raise Refused(objections)
@@ -43,6 +44,16 @@ def plan(deployment: Document, around: Surroundings, offers: Offers, number: int
         policy=request.policy,
         started=now,
     )
+
+
+def _too_quick(policy: RolloutPolicy) -> Iterator[str]:
+    """A pace at which a batch of new pods is replaced before its figures are in."""
+    pace, useful = policy.rolling.pace_seconds, policy.settle_seconds + 2 * policy.tick_seconds
+    if 0 < pace < useful:
+        yield (
+            f"rolling.pace_seconds = {pace}: with settle_seconds and two ticks a batch of new pods is seen after "
+            f"{useful:g} s only; give at least that, or 0 to leave minReadySeconds alone"
+        )
 
 
 def _without_steps(policy: RolloutPolicy) -> Iterator[str]:

@@ -105,6 +105,8 @@ class View:
     """What webhooks have answered, by the key of the call; not yet, where one is missing."""
     first_look: bool = False
     """This process has not looked before, so nothing has been tried at this stage since it was killed or away."""
+    wrote: bool = False
+    """This process has made the write of the run's stage since the stage began, and the API server has taken it."""
     write_trouble: str = ""
     """Why the write of the pass before failed, in the API server's words; empty where it did not."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from canary_analyzer.routing.dialect import Api
 from canary_analyzer.routing.documents import Document, Problem, Target, title
 from canary_analyzer.routing.routes import Entry, Reading, Role, entries
-from canary_analyzer.routing.traffic import Sticky, Traffic
+from canary_analyzer.routing.traffic import Match, Sticky, Traffic
 from canary_analyzer.routing.weights import weighted
 
 
@@ -41,15 +41,26 @@ def _obstacles(place: _Place, traffic: Traffic) -> Iterator[Problem]:
     if traffic.mirror:
         yield from _mirror(place)
     if traffic.match is not None:
-        headers = ", ".join(condition.header for condition in traffic.match.conditions())
-        if place.reading.api.narrowed(place.body, traffic.match.conditions()) is None:
-            yield place.problem(
-                _match_field(place),
-                f"testers are to be told by {headers}, on which this entry has a condition of its own",
-                "Tell testers by another header",
-            )
+        yield from _match(place, traffic.match)
     if traffic.sticky is not None:
         yield from _sticky(place, traffic.sticky)
+
+
+def _match(place: _Place, match: Match) -> Iterator[Problem]:
+    narrowed = place.reading.api.narrowed(place.body, match.conditions())
+    if narrowed is None:
+        headers = ", ".join(condition.header for condition in match.conditions())
+        yield place.problem(
+            _match_field(place),
+            f"testers are to be told by {headers}, on which this entry has a condition of its own",
+            "Tell testers by another header",
+        )
+    elif place.reading.target.brought and not place.reading.is_added(narrowed):
+        yield place.problem(
+            _match_field(place),
+            "an entry for testers to a canary that you brought could not be told from one of your own",
+            "Write the entry for testers yourself, or leave the step out",
+        )
 
 
 def _match_field(place: _Place) -> str:

@@ -35,3 +35,16 @@ def test_what_a_rolling_update_cannot_stop_for_is_refused_with_all_other_objecti
     told = str(refused.value)
     assert len(refused.value.reasons) == 3
     assert all(word in told for word in ("is paused", "approve_before_promotion", "webhooks.promotion"))
+
+
+def test_a_pace_at_which_no_batch_would_be_seen_is_refused_only_where_it_matters(bare):
+    asked = deployment(**{CONFIG: "{tick_seconds: 30}"})
+    with pytest.raises(Refused, match="seen after 70 s only"):
+        plan(asked, bare, Offers(profiles=PROFILES), 1, 0.0)
+    assert plan(
+        deployment(**{CONFIG: "{tick_seconds: 30, rolling: {pace_seconds: 0}}"}),
+        bare,
+        Offers(profiles=PROFILES),
+        1,
+        0.0,
+    )

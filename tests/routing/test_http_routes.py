@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from canary_analyzer.routing import GATEWAY_API, Match, Sticky, Target, Traffic, Unroutable
@@ -103,6 +105,13 @@ def test_testers_have_a_rule_with_one_condition_more():
     ]
     assert added["backendRefs"] == [to("web-canary", 100)]
     assert other == rule(to("api"))
+
+
+def test_a_rule_for_testers_of_a_canary_that_the_user_brought_is_left_to_him():
+    document = route(rule(to(weight=100), to("web-canary", 0)))
+    brought = replace(TARGET, brought=True)
+    with pytest.raises(Unroutable, match="could not be told from one of your own"):
+        GATEWAY_API.select([document], brought, [Traffic(match=Match(headers={"x-tester": "yes"}))])
 
 
 def test_a_rule_for_stable_by_header_is_the_users():

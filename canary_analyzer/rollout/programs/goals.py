@@ -80,8 +80,8 @@ def traffic_set(s: Situation) -> bool:
 
 
 def traffic_kept(s: Situation) -> bool:
-    """Whether what an earlier pass wrote at this stage is still there; a write that failed has put nothing there."""
-    return s.elapsed == 0 or traffic_set(s) or bool(s.view.write_trouble)
+    """Whether what was written at this stage is still there; what nobody knows to be written, nobody has taken back."""
+    return traffic_set(s) or not s.view.wrote
 
 
 def step_settled(s: Situation) -> bool:
