@@ -46,11 +46,13 @@ def _figures() -> list[parts.Panel]:
     runs = f"canary_analyzer_rollout_phase{{{OURS}}}"
     held = f'canary_analyzer_rollout_phase{{{OURS},phase=~"Holding|AwaitingApproval"}}'
     ended = 'round(sum(increase(canary_analyzer_verdicts_total{{result="{}"}}[$__range])))'
-    return [
+    figures = [
+        parts.number("Replicas", "Processes of canary-analyzer that are scraped.", "count(canary_analyzer_rollouts)"),
         parts.number("Under way", "Rollouts that have not ended.", f"count({runs}) or vector(0)"),
         parts.number("Waiting", "Held, or waiting for approval.", f"count({held}) or vector(0)"),
         parts.number("Succeeded", "Promoted in the time range, in all namespaces.", ended.format("Succeeded")),
         parts.number("Aborted", "Taken back in the time range, in all namespaces.", ended.format("Aborted")),
+        parts.number("Refused", "Asked for in vain in the time range, in all namespaces.", ended.format("Refused")),
         parts.alarming(
             parts.number(
                 "Overdue",
@@ -70,6 +72,7 @@ def _figures() -> list[parts.Panel]:
             above=0.05,
         ),
     ]
+    return [figure.span(3) for figure in figures]
 
 
 def _under_way() -> parts.Panel:

@@ -224,16 +224,6 @@ def namespaces(values: str) -> dashboards.QueryVariable:
     return variable("namespace", "Namespace", values).multi(True).include_all(True).all_value(".*").current(ALL)
 
 
-def reporter() -> dashboards.CustomVariable:
-    """Return the choice of who counts: the callers' proxies, those of the called, or waypoints (ambient)."""
-    return (
-        dashboards.CustomVariable("reporter")
-        .label("Counted by")
-        .values("source,destination,waypoint")
-        .current(dashboard.VariableOption(selected=True, text="source", value="source"))
-    )
-
-
 def data_source() -> dashboards.DatasourceVariable:
     """Return the choice of the Prometheus that holds the mesh's and our own metrics."""
     return dashboards.DatasourceVariable("datasource").label("Prometheus").type("prometheus")

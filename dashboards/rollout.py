@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models import dashboard, units
 from dashboards import parts
 from dashboards.parts import RUN
 
-ARMS = {"baseline": "$baseline", "canary": "$canary"}
+ARMS = ("baseline", "canary")
 
 
 def build() -> dashboard.Dashboard:
@@ -36,20 +36,24 @@ def build() -> dashboard.Dashboard:
 
 def _variables() -> list[parts.Variable]:
     info = "canary_analyzer_run_info"
-    of_run = f'{info}{{namespace="$namespace",deployment="$deployment",run="$run"}}'
-    hidden = dashboard.VariableHide.HIDE_VARIABLE
     return [
         parts.data_source(),
         parts.status_page(),
-        parts.reporter(),
         parts.variable("namespace", "Namespace", f"label_values({info}, namespace)"),
         parts.variable("deployment", "Deployment", f'label_values({info}{{namespace="$namespace"}}, deployment)'),
         parts.variable(
             "run", "Run", f'label_values({info}{{namespace="$namespace",deployment="$deployment"}}, run)'
         ).sort(dashboard.VariableSort.ALPHABETICAL_DESC),
-        parts.variable("baseline", "Baseline workload", f"label_values({of_run}, baseline_workload)").hide(hidden),
-        parts.variable("canary", "Canary workload", f"label_values({of_run}, canary_workload)").hide(hidden),
+        *(_of_arm(arm, label) for arm in ARMS for label in ("workload", "pods")),
+        _of_arm("canary", "reporter"),
     ]
+
+
+def _of_arm(arm: str, label: str) -> parts.Variable:
+    """Return where the mesh's metrics of an arm are; old and new pods of a rolling update share a workload."""
+    selector = f'namespace="$namespace",deployment="$deployment",run="$run",arm="{arm}"'
+    values = f"label_values(canary_analyzer_run_arm_info{{{selector}}}, {label})"
+    return parts.variable(f"{arm}_{label}", f"{arm} {label}", values).hide(dashboard.VariableHide.HIDE_VARIABLE)
 
 
 def _annotations() -> list[dashboards.AnnotationQuery]:
@@ -115,72 +119,73 @@ def _evidence() -> list[parts.Panel]:
 
 
 def _effects() -> list[parts.Panel]:
-    errors = f'canary_analyzer_effect{{{RUN},metric="errors",bound="%s"}}'
-    ratio = f'canary_analyzer_effect{{{RUN},metric=~"latency_.*",bound="%s"}}'
     return [
         parts.lines(
-            "Error rate: canary less baseline",
-            "With its 95 % interval, valid at all times together.",
-            {"difference": errors % "value", "at least": errors % "low", "at most": errors % "high"},
+            "Error rates: canary less baseline",
+            "Of errors and of your own shares, each with its 95 % interval, valid at all times together; 0 is equal.",
+            _effect("share"),
             units.PercentUnit,
         ),
         parts.lines(
-            "Latency: canary over baseline",
-            "Ratio of each quantile with its 95 % interval; 1 is equal.",
-            {
-                "{{metric}}": ratio % "value",
-                "{{metric}} at least": ratio % "low",
-                "{{metric}} at most": ratio % "high",
-            },
+            "Times: canary over baseline",
+            "Of each quantile of latency and of your own histograms, with its 95 % interval; 1 is equal.",
+            _effect("ratio"),
         ),
     ]
+
+
+def _effect(unit: str) -> parts.Targets:
+    effect = f'canary_analyzer_effect{{{RUN},unit="{unit}",bound="%s"}}'
+    bounds = {"": "value", " at least": "low", " at most": "high"}
+    return {"{{metric}}" + words: effect % bound for words, bound in bounds.items()}
 
 
 def _red() -> list[parts.Panel]:
     return [
         parts.lines(
             "Requests",
-            "Per second, as the callers' proxies count them.",
-            {arm: _rate(workload) for arm, workload in ARMS.items()},
+            "Per second, as the mesh counts them.",
+            {arm: _rate(arm) for arm in ARMS},
             units.RequestsPerSecond,
         ),
         parts.lines(
             "Errors",
             "Share of answers 5xx, or none though the caller was still there.",
-            {arm: _errors(workload) for arm, workload in ARMS.items()},
+            {arm: _errors(arm) for arm in ARMS},
             units.PercentUnit,
         ),
         parts.lines(
             "Duration, median",
             "From the mesh's histogram.",
-            {arm: _quantile(0.5, workload) for arm, workload in ARMS.items()},
+            {arm: _quantile(0.5, arm) for arm in ARMS},
             units.Milliseconds,
         ),
         parts.lines(
             "Duration, 99th percentile",
             "From the mesh's histogram.",
-            {arm: _quantile(0.99, workload) for arm, workload in ARMS.items()},
+            {arm: _quantile(0.99, arm) for arm in ARMS},
             units.Milliseconds,
         ),
     ]
 
 
-def _series(name: str, workload: str, also: str = "") -> str:
+def _series(name: str, arm: str, also: str = "") -> str:
     selector = (
-        f'reporter="$reporter",destination_workload_namespace="$namespace",destination_workload="{workload}"{also}'
+        f'reporter="$canary_reporter",destination_workload_namespace="$namespace",'
+        f'destination_workload="${arm}_workload",pod_template_hash=~"${arm}_pods"{also}'
     )
     return f"rate({name}{{{selector}}}[$__rate_interval])"
 
 
-def _rate(workload: str) -> str:
-    return f"sum({_series('istio_requests_total', workload)})"
+def _rate(arm: str) -> str:
+    return f"sum({_series('istio_requests_total', arm)})"
 
 
-def _errors(workload: str) -> str:
-    bad = _series("istio_requests_total", workload, ',response_code=~"5..|0",response_flags!="DC"')
-    return f"(sum({bad}) or vector(0)) / {_rate(workload)}"
+def _errors(arm: str) -> str:
+    bad = _series("istio_requests_total", arm, ',response_code=~"5..|0",response_flags!="DC"')
+    return f"(sum({bad}) or vector(0)) / {_rate(arm)}"
 
 
-def _quantile(rank: float, workload: str) -> str:
-    buckets = _series("istio_request_duration_milliseconds_bucket", workload)
+def _quantile(rank: float, arm: str) -> str:
+    buckets = _series("istio_request_duration_milliseconds_bucket", arm)
     return f"histogram_quantile({rank}, sum by (le) ({buckets}))"

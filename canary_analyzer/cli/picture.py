@@ -10,6 +10,7 @@ from rich.text import Text
 
 from canary_analyzer.cli.looking import Look
 from canary_analyzer.cli.words import clock, duration, effect, safe
+from canary_analyzer.report.words import shares
 from canary_analyzer.rollout.advice import what_now
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.story import Figures
@@ -82,18 +83,23 @@ def _metrics(look: Look, columns: int) -> Table:
         table.add_column(title, no_wrap=True)
     if wide:
         table.add_column("in words", ratio=1)
+    of_shares = shares(look.run.policy)
     for name, reason, figures in zip(look.story.metrics, look.story.reasons, look.story.newest, strict=False):
-        table.add_row(*_metric(name, figures, 24 if wide else 10), *([Text(safe(reason))] if wide else []))
+        bars = _evidence(figures, 24 if wide else 10)
+        effects = _effect(figures, is_share=name in of_shares)
+        table.add_row(Text(safe(name)), *bars, effects, *([Text(safe(reason))] if wide else []))
     return table
 
 
-def _metric(name: str, figures: Figures, width: int) -> Iterator[RenderableType]:
-    yield Text(safe(name))
+def _evidence(figures: Figures, width: int) -> Iterator[RenderableType]:
     for value, colour in ((figures.against, "red"), (figures.favour, "green")):
         said = f" {value:5.2f}" if value is not None else "     -"
         yield Text.assemble(*_bar(value or 0.0, width, colour), said)
-    low, high = effect(name, figures.low), effect(name, figures.high)
-    yield Text(f"{effect(name, figures.effect)} ({low} to {high})")
+
+
+def _effect(figures: Figures, *, is_share: bool) -> Text:
+    value, low, high = (effect(each, is_share=is_share) for each in (figures.effect, figures.low, figures.high))
+    return Text(f"{value} ({low} to {high})")
 
 
 def _requests(look: Look) -> Text:

@@ -46,11 +46,11 @@ def safe(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-def effect(name: str, value: float | None) -> str:
-    """Say an effect: latency as a factor, the rest in percentage points."""
+def effect(value: float | None, *, is_share: bool) -> str:
+    """Say an effect: of shares in percentage points, of times as a factor."""
     if value is None:
         return "?"
-    return f"x{value:.2f}" if name.startswith("latency") else f"{100 * value:+.2f} pp"
+    return f"{100 * value:+.2f} pp" if is_share else f"x{value:.2f}"
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.story import Figures, Story
 
@@ -25,12 +26,17 @@ class Metric:
     reason: str
 
 
+def shares(policy: RolloutPolicy) -> frozenset[str]:
+    """Return the metrics that are shares, whose effect is a difference; that of all others is a ratio of quantiles."""
+    return frozenset({"errors", *(metric.name for metric in policy.metrics if metric.histogram is None)})
+
+
 def metrics(run: Run, story: Story) -> list[Metric]:
     """Return the newest figures of each metric."""
-    shares = {"errors", *(metric.name for metric in run.policy.metrics)}
+    of_shares = shares(run.policy)
     told = zip(story.metrics, story.newest, story.requests, story.reasons, strict=False)
     return [
-        _metric(name, figures, f"{arms.canary:,} and {arms.baseline:,}", reason, is_share=name in shares)
+        _metric(name, figures, f"{arms.canary:,} and {arms.baseline:,}", reason, is_share=name in of_shares)
         for name, figures, arms, reason in told
     ]
 

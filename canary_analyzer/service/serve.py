@@ -52,6 +52,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     logs.configure()
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
+    telemetry.reporter = settings.prometheus.reporter
     cluster = Cluster.connect(kubeconfig, telemetry.health.requested)
     ports = Ports(
         cluster=cluster,
@@ -146,7 +147,7 @@ def _take_over(parts: _Changeable, settings: ServiceSettings) -> None:
     ports = replace(parts.rollouts.ports, read_logs=settings.read_logs)
     if settings.prometheus != parts.prometheus:
         ports = replace(ports, reader=samples.reader(settings.prometheus, parts.telemetry.health.queried))
-        parts.prometheus = settings.prometheus
+        parts.prometheus, parts.telemetry.reporter = settings.prometheus, settings.prometheus.reporter
     parts.rollouts.work_with(ports, settings.offers)
     ports.webhooks.settings = settings.webhooks
     ports.notifications.configure(settings.notifications, settings.status_page_url)

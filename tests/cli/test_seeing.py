@@ -1,12 +1,15 @@
 """`list`, `status`, `history`, `explain`, `report`: from records alone, for people and for programs."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import VIRTUAL_SERVICES
 from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.story import Figures
 
 ROUTED = [
     {"destination": {"host": "app"}, "weight": 95},
@@ -40,6 +43,26 @@ def test_status_says_where_it_stands_what_it_waits_for_and_what_to_do(under_way,
     told = canary("status", "app").stdout
     for part in ("app-1  Analysing", "app:v1 -> app:v2", "route 5 %", "waits for", "of 50 requests", "Next:"):
         assert part in told
+
+
+def test_effects_of_the_user_s_own_metrics_are_points_or_factors_as_their_kind_is(shop, canary):
+    of_app = '{app="{{workload}}"}'
+    own = (
+        {"name": "bad_carts", "total": f"carts{of_app}", "bad": f"bad_carts{of_app}"},
+        {"name": "cart_seconds", "histogram": f"carts_bucket{of_app}"},
+    )
+    record = shop.run()
+    policy = record.run.policy.model_validate({**record.run.policy.model_dump(), "metrics": own})
+    figures = Figures(0.4, 0.1, 1.5, 0.9, 1.9)
+    sample = record.story.samples[0]._replace(metrics=(figures, figures))
+    story = record.story.model_copy(
+        update={"metrics": ("bad_carts", "cart_seconds_p99"), "reasons": ("a", "b"), "samples": (sample,)}
+    )
+    told = replace(record, run=record.run.model_copy(update={"policy": policy}), story=story)
+    records.save(shop.cluster, told)
+    shown = canary("status", "app").stdout
+    assert "+150.00 pp (+90.00 pp to +190.00 pp)" in shown
+    assert "x1.50 (x0.90 to x1.90)" in shown
 
 
 def test_status_for_programs(under_way, canary):

@@ -20,7 +20,8 @@ HERE = Path(__file__).parents[2] / "dashboards"
 PAGES = {path.name: json.loads(path.read_text()) for path in sorted(HERE.glob("*.json"))}
 CURRENT = {"bargauge", "stat", "state-timeline", "table", "timeseries"}
 """Panel types of Grafana 11 and 12 that need no plugin; `graph`, `singlestat` and `table-old` are gone."""
-VALUES = dict.fromkeys(("namespace", "deployment", "run", "baseline", "canary", "reporter"), "x")
+OF_ARMS = ("baseline_workload", "baseline_pods", "canary_workload", "canary_pods", "canary_reporter")
+VALUES = dict.fromkeys(("namespace", "deployment", "run", *OF_ARMS), "x")
 PROMTOOL = Path(sys.executable).with_name("promtool")
 
 each_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)

@@ -11,6 +11,7 @@ from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.rolling import Rolling
 from canary_analyzer.rollout.view import Evidence, Share, View, Wishes
 from canary_analyzer.service.reconcile import Active
 from canary_analyzer.service.telemetry import Telemetry
@@ -89,14 +90,42 @@ def test_evidence_and_effect_come_from_the_last_pass(telemetry, value, active):
     telemetry.show(KEY, active)
     assert value("evidence", metric="errors", side="against") == 0.25
     assert value("evidence", metric="errors", side="for") == 0.5
-    assert value("effect", metric="errors", bound="high") == 0.04
+    assert value("effect", metric="errors", unit="share", bound="high") == 0.04
 
 
-def test_info_names_the_arms_and_its_reason_is_short_and_harmless(telemetry, registry, active):
+def test_the_effect_of_the_user_s_own_metric_has_the_unit_of_its_kind(telemetry, value, active, make):
+    of_app = '{app="{{workload}}"}'
+    own = (
+        {"name": "bad_carts", "total": f"carts{of_app}", "bad": f"bad_carts{of_app}"},
+        {"name": "checkout", "histogram": f"checkout_bucket{of_app}"},
+    )
+    metrics = [metric("errors"), metric("bad_carts"), metric("checkout_p99", effect=1.5)]
+    judged = replace(active.judged, verdict=verdict(*metrics))
+    telemetry.show(KEY, replace(of_run(active, policy=make.policy(metrics=own)), judged=judged))
+    assert value("effect", metric="bad_carts", unit="share", bound="value") == 0.01
+    assert value("effect", metric="checkout_p99", unit="ratio", bound="value") == 1.5
+
+
+def test_each_arm_says_where_the_mesh_counts_it(telemetry, value, active):
+    telemetry.reporter = "waypoint"
+    telemetry.show(KEY, active)
+    arms = {"baseline": "app", "canary": "app-canary"}
+    for arm, workload in arms.items():
+        assert value("run_arm_info", arm=arm, workload=workload, pods=".*", reporter="waypoint") == 1
+
+
+def test_the_arms_of_a_rolling_update_are_told_apart_by_their_pods(telemetry, value, active):
+    rolling = Rolling(found_seconds=None, pace_seconds=10, old_pods="7d9c")
+    for new, pods in (("", "none"), ("5b8f", "5b8f")):
+        telemetry.show(KEY, of_run(active, rolling=rolling, label=("pod-template-hash", new)))
+        assert value("run_arm_info", arm="baseline", workload="app", pods="7d9c", reporter="destination") == 1
+        assert value("run_arm_info", arm="canary", workload="app", pods=pods, reporter="destination") == 1
+
+
+def test_info_names_the_image_and_its_reason_is_short_and_harmless(telemetry, registry, active):
     telemetry.show(KEY, of_run(active, reason="\x1b[31m" + "x" * 500))
     [family] = [each for each in registry.collect() if each.name == "canary_analyzer_run_info"]
     labels = family.samples[0].labels
-    assert (labels["baseline_workload"], labels["canary_workload"]) == ("app", "app-canary")
     assert (labels["image"], labels["strategy"], labels["verdict"]) == ("app:v2", "canary", "continue")
     assert len(labels["reason"]) == 200
     assert "\x1b" not in labels["reason"]
