@@ -114,8 +114,9 @@ def quantile_curves(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
 
 def _at(values: Floats, index: NDArray[np.intp]) -> Floats:
     """Return the values [..., Q, 3] at an index [..., Q, 3] into the last axis of values [..., K]."""
-    flat = index.reshape(*values.shape[:-1], -1)
-    return np.asarray(np.take_along_axis(values, flat, axis=-1).reshape(index.shape))
+    size = values.shape[-1]
+    starts = np.arange(0, values.size, size).reshape(*values.shape[:-1], 1, 1)
+    return values.ravel()[starts + index]
 
 
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import chain
 from typing import Literal
 
@@ -173,6 +174,7 @@ def _statistic_by_shift(control: Floats, experiment: Floats) -> Callable[[float]
     pairs = np.sort((experiment[:, None] - control).ravel())
     deviation = _deviation(control, experiment, (_ties(control), _ties(experiment)))
 
+    @cache  # whoever looks for a root asks for both ends again
     def statistic(shift: float) -> float:
         below = int(pairs.searchsorted(shift))
         if below < pairs.size and pairs[below] == shift:
@@ -205,7 +207,8 @@ def _deviation(control: Floats, experiment: Floats, ties: Iterable[Floats]) -> f
 
 def _ties(points: Floats) -> Floats:
     """Return how many points share each value."""
-    return np.unique(points, return_counts=True)[1].astype(np.float64)
+    changes = np.flatnonzero(np.diff(np.sort(points), prepend=-np.inf, append=np.inf))
+    return np.diff(changes).astype(np.float64)
 
 
 def _rank_sum(points: Floats, both: Floats) -> float:
