@@ -78,6 +78,10 @@ class Active:
     """When the last line of the run's story that was told was written, in seconds since the epoch."""
     write_trouble: str = ""
     """Why the last write failed; empty where it did not."""
+    wrote_at: tuple[str, float] | None = None
+    """The stage, and since when, of the last write that was taken."""
+    is_unsure: bool = False
+    """Whether the record may say more than is known: a write of it was refused, or its answer was lost."""
 
     @property
     def run(self) -> Run:
@@ -128,8 +132,7 @@ def conclude(ports: Ports, active: Active) -> Active | None:
         active = _saved(ports, active)
     if pair(decision.run) != pair(plan):
         ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
-    trouble = _act(ports, decision.action, active.record)
-    told = tell(ports.cluster, _inspected(ports, replace(active, write_trouble=trouble)))
+    told = tell(ports.cluster, _inspected(ports, _acted(ports, active, decision.action)))
     ports.notifications.post(ports.cluster, told.record)
     return told
 
@@ -142,7 +145,8 @@ def _decided(
     if view is None:
         return None, None
     answers, first_look = ports.webhooks.answers(plan), active.view is None
-    view = replace(view, write_trouble=active.write_trouble, answers=answers, first_look=first_look)
+    wrote = active.wrote_at == (plan.stage, plan.stage_since)
+    view = replace(view, write_trouble=active.write_trouble, wrote=wrote, answers=answers, first_look=first_look)
     situation = Situation(run=plan, view=view, evidence=judged, now=ports.clock())
     return situation, decide(situation)
 
@@ -170,6 +174,14 @@ def _inspected(ports: Ports, active: Active) -> Active:
     found = findings.inspect(ports.cluster, run, ports.clock(), read_logs=ports.read_logs)
     told = story.model_copy(update={"findings": (*story.findings, *found), "inspected": run.phase})
     return _saved(ports, replace(active, record=replace(active.record, story=told)))
+
+
+def _acted(ports: Ports, active: Active, action: Action | None) -> Active:
+    """Carry the action out and remember what came of it."""
+    trouble = _act(ports, action, active.record)
+    if action is None or isinstance(action, CallWebhooks) or trouble:
+        return replace(active, write_trouble=trouble)
+    return replace(active, write_trouble="", wrote_at=(active.run.stage, active.run.stage_since))
 
 
 def _act(ports: Ports, action: Action | None, record: Record) -> str:

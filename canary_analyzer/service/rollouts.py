@@ -225,30 +225,38 @@ class Rollouts:
     def _attempt(self, active: Active) -> tuple[Active | None, float]:
         """Run one pass; whatever goes wrong, the next one tries again."""
         try:
+            active = self._reloaded(active) if active.is_unsure else active
+            if active.run.ended:
+                return active, 0.0  # its last write was made, and only the answer was lost
             active = sampled(self._ports, active)
             following = conclude(self._fenced((active.run.namespace, active.run.deployment)), active)
             return following, delay(following.run, self._ports.clock()) if following is not None else 0.0
         except Conflict as error:
             log.info("somebody else wrote, reading again", error=str(error))
-            return self._reloaded(active), POLL_SECONDS
+            return replace(active, is_unsure=True), POLL_SECONDS
         except ClusterError as error:
             log.warning("pass failed, trying again", error=str(error))
-            return active, RETRY_SECONDS
+            return replace(active, is_unsure=True), RETRY_SECONDS
         except Exception:
             log.exception("pass failed by a defect of ours, trying again")
             self._telemetry.health.defect()
-            return active, DEFECT_SECONDS
+            return replace(active, is_unsure=True), DEFECT_SECONDS
 
     def _reloaded(self, active: Active) -> Active:
-        """Return the run as its record says now; as it was where that cannot be read."""
+        """Return the run as its record says now; as it was where that is gone, garbled or another's.
+
+        Raises:
+            ClusterError: the API server did not answer.
+        """
+        sure = replace(active, is_unsure=False)
         try:
             record = records.load(self._ports.cluster, active.run.namespace, active.run.name)
-        except (ClusterError, ValueError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             log.warning("the run's record cannot be read, going on with what is known", error=str(error))
-            return active
-        if record is None:
-            return active
-        return replace(active, record=replace(record, story=active.record.story))
+            return sure
+        if record is None or record.run.uid != active.run.uid:
+            return sure
+        return replace(sure, record=replace(record, story=active.record.story))
 
     def _end(self, key: Key, last: Active | None) -> None:
         """Forget a run that is over, or gone with its Deployment, and look for the user's next wish."""

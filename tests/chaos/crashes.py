@@ -1,33 +1,44 @@
-"""`make chaos`, first half: every rollout is killed after each of its writes in turn."""
+"""`make chaos`, first part: every rollout is killed after each of its writes, and hears no answer to each, in turn."""
 
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 from harness.apps import CASES
-from harness.crashes import ENDINGS, play
+from harness.crashes import ENDINGS, Blow, play
 from harness.quiet import silence
+
+Way = tuple[str, str]
+"""Names of a case and of an ending."""
 
 
 def main(only: list[str]) -> int:
-    """Print, for each way a rollout can go, how many crash points it has and what went wrong at which of them."""
-    silence()
+    """Print, for each way a rollout can go, how many points there are at which it can break, and what went wrong."""
+    ways = [(case, ending) for case in CASES for ending in ENDINGS if not only or case in only]
     total, violated, began = 0, 0, time.monotonic()
-    for case in CASES.values():
-        for ending in ENDINGS.values():
-            if only and case.name not in only:
-                continue
-            arena, wrong = play(case, ending)
-            points = len(arena.writes)
-            found = {"nobody killed it": wrong} if wrong else {}
-            for point in range(1, points + 1):
-                if wrong := play(case, ending, kill_at=point)[1]:
-                    found[f"write {point}, {arena.writes[point - 1]}"] = wrong
+    with ProcessPoolExecutor(initializer=silence) as processes:
+        for way, (points, found) in zip(ways, processes.map(_tried, ways), strict=True):
             total, violated = total + points, violated + len(found)
-            print(f"{case.name:22} {ending.name:24} {points:4} crash points  {len(found)} violated", flush=True)
-            for where, what in found.items():
-                print(f"    killed after {where}: {'; '.join(what)}", flush=True)
-    print(f"{total} crash points, {violated} violated, {time.monotonic() - began:.0f} s")
+            print(f"{way[0]:22} {way[1]:24} {points:4} crash points  {len(found)} violated", flush=True)
+            print("".join(f"    {each}\n" for each in found), end="", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{total} crash points and as many lost answers, {violated} violated, {seconds:.0f} s")
     return 1 if violated else 0
+
+
+def _tried(way: Way) -> tuple[int, list[str]]:
+    """Return how many writes a rollout makes that nothing happens to, and what went wrong where something did."""
+    arena, wrong = play(CASES[way[0]], ENDINGS[way[1]])
+    found = [f"nothing happened to it: {'; '.join(wrong)}"] if wrong else []
+    return len(arena.writes), [*found, *_broken(way, arena.writes)]
+
+
+def _broken(way: Way, writes: list[str]) -> Iterator[str]:
+    for point, write in enumerate(writes, start=1):
+        for blow, told in ((Blow(kill_at=point), "killed after"), (Blow(lose_at=point), "no answer to")):
+            if wrong := play(CASES[way[0]], ENDINGS[way[1]], blow)[1]:
+                yield f"{told} write {point}, {write}: {'; '.join(wrong)}"
 
 
 if __name__ == "__main__":

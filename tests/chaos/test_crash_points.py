@@ -3,7 +3,7 @@
 import pytest
 
 from harness.apps import CASES
-from harness.crashes import ENDINGS, play
+from harness.crashes import ENDINGS, Blow, play
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from harness.crashes import ENDINGS, play
     ids=lambda value: getattr(value, "name", value),
 )
 def test_a_rollout_that_is_killed_after_a_write_ends_as_if_nothing_had_been(case, ending, point):
-    arena, wrong = play(case, ending, kill_at=point, down=point % 5)
+    arena, wrong = play(case, ending, Blow(kill_at=point, down=point % 5))
     assert wrong == []
     assert arena.kills == 1
 
@@ -25,4 +25,13 @@ def test_the_last_writes_of_a_rollout_are_made_up_for(from_the_end):
     case, ending = CASES["canary"], ENDINGS["promoted"]
     whole, wrong = play(case, ending)
     assert wrong == []
-    assert play(case, ending, kill_at=len(whole.writes) + 1 - from_the_end)[1] == []
+    assert play(case, ending, Blow(kill_at=len(whole.writes) + 1 - from_the_end))[1] == []
+
+
+LOST = {"route canary": 7, "shift weight": 10, "promoted": 23, "ended": 46}
+
+
+@pytest.mark.parametrize("write", LOST.values(), ids=LOST)
+def test_a_write_that_was_made_and_never_answered_is_recognised_as_made(write):
+    """These were once taken for somebody else's edits, or aborted the run."""
+    assert play(CASES["canary"], ENDINGS["promoted"], Blow(lose_at=write))[1] == []

@@ -98,9 +98,9 @@ class Case:
     subject: str = "app"
     route_kind: str = "VirtualService"
 
-    def arena(self, kill_at: int = 0) -> Arena:
+    def arena(self, kill_at: int = 0, lose_at: int = 0) -> Arena:
         """The app, rolled out, and nobody wants anything yet."""
-        arena = Arena(route_kind=self.route_kind, kill_at=kill_at)
+        arena = Arena(route_kind=self.route_kind, kill_at=kill_at, lose_at=lose_at)
         arena.emulator.create(DEPLOYMENTS, deployment("app", "app:v1"))
         arena.emulator.create(SERVICES, service("app"))
         self.prepare(arena)

@@ -5,6 +5,8 @@ from collections import deque
 from dataclasses import dataclass
 from unittest import mock
 
+import urllib3
+
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
@@ -41,16 +43,17 @@ class Arena:
     Args:
         route_kind: VirtualService or HTTPRoute.
         kill_at: number of the write after which the service is killed, the first being 1; 0 lets it live.
+        lose_at: number of the write that is made, but of which the service gets no answer.
     """
 
-    def __init__(self, *, route_kind: str = "VirtualService", kill_at: int = 0) -> None:
+    def __init__(self, *, route_kind: str = "VirtualService", kill_at: int = 0, lose_at: int = 0) -> None:
         self.now = START
         self.emulator = Emulator()
         self.world = World(self.emulator)
         self.quality = Quality.GOOD
         self.violations: list[str] = []
         self.writes: list[str] = []
-        self.kill_at = kill_at
+        self.kill_at, self.lose_at = kill_at, lose_at
         self.kills = 0
         self.down_seconds = 0.0
         self._down_until = 0.0
@@ -137,6 +140,8 @@ class Arena:
         self._note_traffic()
         if len(self.writes) == self.kill_at:
             raise Killed
+        if len(self.writes) == self.lose_at:
+            raise urllib3.exceptions.ProtocolError("the connection broke before the answer was there")
 
     def _check(self, write: str) -> None:
         """Whatever was wrong before this write was not done by it."""

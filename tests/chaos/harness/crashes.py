@@ -1,5 +1,6 @@
 """A rollout that is killed after each of its writes in turn, and what became of it."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from harness.routes import splits
 from harness.traffic import Quality
 
 PATIENCE = 300.0
+TELLING = ("tell the end", "close request")
+"""Stages of a promotion that is complete: whoever changes his mind now comes too late."""
 AFTERMATH = 15.0
 """Seconds that are left to tell of the end, and to tidy up after a Deployment that is gone."""
 
@@ -54,7 +57,8 @@ def _withdraw(case: Case, arena: Arena) -> bool:
 
 
 def _change_mind(case: Case, arena: Arena) -> bool:
-    if arena.status(case.subject).get("phase") == "Promoting" and arena.images() == ["app:v2"]:
+    going_on = arena.status(case.subject).get("phase") == "Promoting" and arena.runs()[0]["stage"] not in TELLING
+    if going_on and arena.images() == ["app:v2"]:
         arena.annotate(case.subject, abort=arena.runs()[0]["name"])
         return True
     return False
@@ -71,20 +75,26 @@ ENDINGS = {
 }
 
 
-def play(
-    case: Case, ending: Ending, *, kill_at: int = 0, down: float = 0.0, rules: Sequence[Rule] = ()
-) -> tuple[Arena, list[str]]:
+@dataclass(frozen=True, kw_only=True)
+class Blow:
+    """What happens to the service; `down` is seconds before one that was killed is started again."""
+
+    kill_at: int = 0
+    down: float = 0.0
+    lose_at: int = 0
+
+
+def play(case: Case, ending: Ending, blow: Blow = Blow(), rules: Sequence[Rule] = ()) -> tuple[Arena, list[str]]:
     """Return the arena after a rollout, and all that was wrong in it.
 
     Args:
         case: the app.
         ending: how it ends.
-        kill_at: after which write the service is killed; 0 lets it live.
-        down: seconds before it is started again.
+        blow: after which write the service is killed, or of which it hears no answer; none by default.
         rules: faults of the API server, from the request on.
     """
-    arena = case.arena(kill_at=kill_at)
-    arena.down_seconds = down
+    arena = case.arena(kill_at=blow.kill_at, lose_at=blow.lose_at)
+    arena.down_seconds = blow.down
     belongings = Belongings.of(arena)
     case.ask(arena)
     arena.wire.play(*rules, seed=1)
@@ -93,7 +103,15 @@ def play(
         acted = acted or ending.act(case, arena)
         arena.run(1.0)
     arena.run(AFTERMATH)
-    return arena, [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, ending)]
+    seen = ending if acted else ENDINGS["promoted"]
+    return arena, [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, seen), *_misread(arena)]
+
+
+def _misread(arena: Arena) -> Iterator[str]:
+    """Nobody but the service and the user of the ending has touched anything."""
+    for run in arena.runs():
+        if "somebody else" in json.dumps(run["timeline"]):
+            yield f"{run['name']} takes somebody else to have written: {run['timeline']}"
 
 
 def _unfinished(arena: Arena, ending: Ending) -> Iterator[str]:
