@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards docs picture chart lock clean
+.PHONY: help setup demo check audit test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards docs picture chart lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -11,11 +11,14 @@ demo:  ## three canaries on the mesh in a box: one good, one failing, one slow
 	@.ci/setup --for-demo
 	@$(BIN)/canary-analyzer demo
 
-check: setup  ## lint, format, types, import contracts
+check: setup audit  ## lint (security among it), format, types, import contracts, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: setup  ## known vulnerabilities of all that goes into the images; where nobody can be asked, it says so
+	@$(BIN)/python tests/audit.py
 
 test: test-fast test-e2e  ## all tests
 

@@ -1,13 +1,13 @@
 """Pages from values: the list of runs, and one run with its pictures. Everything that others wrote is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from canary_analyzer.report import plots, words
+from canary_analyzer.report import words
 from canary_analyzer.report.links import Link
 from canary_analyzer.rollout.advice import what_now
 from canary_analyzer.rollout.phases import Phase
@@ -24,6 +24,10 @@ TONES = {
     Phase.AWAITING_APPROVAL: "wait",
 }
 """How a phase is coloured; the others are busy."""
+NONE_UNDER_WAY = (
+    "No canary is under way. To start one: `kubectl annotate deployment/NAME canary-analyzer.io/image=IMAGE`, or "
+    "`kubectl canary start NAME --image IMAGE`, which checks first."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,7 @@ def run_page(run: Run, story: Story, setting: Setting) -> str:
         ended=words.ended(run),
         what_now=what_now(run),
         metrics=words.metrics(run, story),
+        figures_at=story.all_samples[-1].at if story.all_samples else None,
         plots=_plots(story),
         samples=story.all_samples,
         findings=story.findings,
@@ -95,7 +100,7 @@ def list_page(runs: Sequence[tuple[Run, str]], setting: Setting) -> str:
     under_way = sorted((row for row in rows if not row.run.ended), key=lambda row: (row.run.namespace, row.run.name))
     ended = sorted((row for row in rows if row.run.ended), key=lambda row: row.run.started, reverse=True)
     groups = (
-        Group(title="Under way", rows=under_way, empty="No canary is under way. Annotate a Deployment to start one."),
+        Group(title="Under way", rows=under_way, empty=NONE_UNDER_WAY),
         Group(title="History", rows=ended, empty="No run has ended yet."),
     )
     return _render("index.html", setting, groups=groups)
@@ -114,6 +119,8 @@ def tone(phase: Phase) -> str:
 def _plots(story: Story) -> list[Plot]:
     if not story.all_samples:
         return []
+    from canary_analyzer.report import plots  # noqa: PLC0415  (slow to import, and most services never draw)
+
     drawn = [
         Plot(
             title="Weight",
@@ -123,11 +130,20 @@ def _plots(story: Story) -> list[Plot]:
         ),
         Plot(
             title="Error rates",
-            caption="Per sample, each with its 95 % interval.",
+            caption="Of all requests in a stretch of time, each with its 95 % interval.",
             summary=_said(story, "errors"),
             svg=plots.error_rates(story),
         ),
     ]
+    if "errors" in story.metrics:
+        drawn.append(
+            Plot(
+                title="Error rates: canary less baseline",
+                caption="Over the whole run so far, with its 95 % interval, which holds at all times together.",
+                summary=_said(story, "errors"),
+                svg=plots.difference(story),
+            )
+        )
     if story.latency.edges_ms:
         drawn.append(
             Plot(
@@ -139,19 +155,19 @@ def _plots(story: Story) -> list[Plot]:
         )
     if story.metrics:
         drawn += [
-            _evidence_plot(story, "against", "aborts the run"),
-            _evidence_plot(story, "favour", "shows it healthy"),
+            _evidence_plot(story, "against", "aborts the run", plots.evidence),
+            _evidence_plot(story, "favour", "shows it healthy", plots.evidence),
         ]
     return drawn
 
 
-def _evidence_plot(story: Story, side: str, means: str) -> Plot:
+def _evidence_plot(story: Story, side: str, means: str, drawn: Callable[[Story, str], Markup]) -> Plot:
     name = {"against": "Evidence against the canary", "favour": "Evidence for the canary"}[side]
     return Plot(
         title=name,
-        caption=f"Per metric; at the threshold it {means}. A bet's log wealth, which cannot grow by chance for long.",
+        caption=f"Per metric, drawn down to -1; at 1 it {means}. The log wealth of a bet, which chance seldom feeds.",
         summary=f"{name} over time; the newest figures are in the table of metrics.",
-        svg=plots.evidence(story, side),
+        svg=drawn(story, side),
     )
 
 
@@ -179,6 +195,7 @@ PAGES.filters.update(
     clock=words.clock,
     iso=words.iso,
     duration=words.duration,
+    ended=words.ended,
     coded=_coded,
     tone=tone,
 )
