@@ -32,8 +32,8 @@ DOCS = Path(__file__).parent
 RULES = DOCS.parent / "dashboards/rules.yaml"
 PART = re.compile(r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 POLICY, CONFIG = "RolloutPolicy", "ServiceSettings"
-SHORT = 60
-"""Characters of a default that a table shows; longer ones are those of the part that the field leads to."""
+SHORT = 250
+"""Characters of a default that a table shows; only the built-in profiles are longer."""
 
 Schema = dict[str, Any]
 
@@ -174,10 +174,10 @@ def _section(name: str, kind: Schema, links: Mapping[str, str]) -> str:
 
 def _field(name: str, about: Schema, required: bool, links: Mapping[str, str]) -> tuple[str, str, str, str]:
     default = json.dumps(about["default"]) if "default" in about else ""
-    if len(default) > SHORT:
-        default = "as in the section of its type"
+    if isinstance(about.get("default"), dict) and about["default"] and "$ref" in about:
+        default = "its fields' own"
     elif default:
-        default = f"`{default}`"
+        default = f"`{default}`" if len(default) <= SHORT else "the built-in ones"
     return f"`{name}`", _type(about, links), "required" if required else default, about.get("description", "")
 
 

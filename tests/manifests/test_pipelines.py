@@ -12,7 +12,6 @@ from canary_analyzer.cli.app import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILES = sorted([*DOCS.glob("ci-cd/*.yaml"), *DOCS.glob("gitops/*.yaml")])
-PAGES = [DOCS / "ci-cd/index.md", DOCS / "gitops/index.md"]
 COMMAND = re.compile(r"kubectl[ -]canary (?P<words>[a-z]+ .*)")
 VERBS = typer.main.get_command(app).commands
 
@@ -28,10 +27,7 @@ def texts(value):
 
 def commands(path):
     """Every use of the plugin in a file, as words."""
-    if path.suffix == ".yaml":
-        lines = [line for document in documents(path) for text in texts(document) for line in text.splitlines()]
-    else:
-        lines = [line for line in path.read_text().splitlines() if line.startswith("    ")]
+    lines = [line for document in documents(path) for text in texts(document) for line in text.splitlines()]
     found = [match["words"] for line in lines if (match := COMMAND.search(line))]
     return [shlex.split(re.split(r"[;>]", each)[0]) for each in found]
 
@@ -40,7 +36,7 @@ def documents(path):
     return list(yaml.safe_load_all(path.read_text()))
 
 
-@pytest.mark.parametrize("path", [*FILES, *PAGES], ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_command_of_the_plugin_exists_with_its_options(path):
     for verb, *words in commands(path):
         known = {option for parameter in VERBS[verb].params for option in parameter.opts}
@@ -72,10 +68,3 @@ def test_a_pipeline_may_annotate_deployments_and_write_nothing_else():
     (role,) = (each for each in documents(DOCS / "ci-cd/pipeline-role.yaml") if each["kind"] == "Role")
     writing = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
     assert {each for each in writing if each[1] not in ("get", "list")} == {("deployments", "patch")}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.parent.name)
-def test_links_of_a_page_lead_somewhere(page):
-    targets = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
-    assert targets
-    assert all((page.parent / target).exists() for target in targets)
