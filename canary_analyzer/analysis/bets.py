@@ -114,9 +114,8 @@ class Seen:
         tolerance is beyond both, so a bet for it may pick either.
         """
         limit = self.requests[0] * self.ratio / (self.requests[0] * self.ratio + self.requests[1])
-        odds = np.concatenate(
-            (np.broadcast_to(odds_against(self.tolerated), self.opposed.shape), self.opposed), axis=-1
-        )
+        against = odds_against(self.tolerated) * np.ones_like(self.opposed)
+        odds = np.concatenate((against, self.opposed), axis=-1)
         paid = betting.share_log_ratio(self.bad[:, None, ..., None], limit[..., None], odds, self.added[..., None])
         fair = np.where(self.lenient[..., None], paid.min(axis=0), paid[1])
         larger = np.where(self.absolute[..., None], paid[1], paid[0])

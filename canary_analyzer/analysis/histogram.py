@@ -104,10 +104,11 @@ def quantile_curves(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
     level = ndtri(ranks)
     segment = (normal[..., None, 1:-1] <= level[..., None]).sum(axis=-1)
     left = segment[..., None] + _CHORDS[1]
-    chord = np.clip(segment[..., None] + _CHORDS[0], 0, slopes.shape[-1] - 1)
+    chord = np.minimum(np.maximum(segment[..., None] + _CHORDS[0], 0), slopes.shape[-1] - 1)
     rise = level[..., None] - _at(normal, left)
     curves = knots[left] + rise / _at(slopes, chord)
-    latencies = np.exp(np.clip(curves, knots[segment][..., None], knots[segment + 1][..., None]))
+    low, high = knots[segment][..., None], knots[segment + 1][..., None]
+    latencies = np.exp(np.minimum(np.maximum(curves, low), high))
     margin, rank = 0.5 / counts.sum(axis=-1)[..., None, None], ranks[..., None]
     return np.where(rank < margin, 0.0, np.where(rank > 1 - margin, np.inf, latencies))
 
@@ -116,7 +117,7 @@ def _at(values: Floats, index: NDArray[np.intp]) -> Floats:
     """Return the values [..., Q, 3] at an index [..., Q, 3] into the last axis of values [..., K]."""
     size = values.shape[-1]
     starts = np.arange(0, values.size, size).reshape(*values.shape[:-1], 1, 1)
-    return values.ravel()[starts + index]
+    return np.asarray(values.ravel()[starts + index])
 
 
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:
@@ -136,7 +137,7 @@ def _lengthened(normal: Floats, lengths: Floats) -> Floats:
 
 def _slopes(normal: Floats, lengths: Floats) -> Floats:
     """Return the curve's slope at each point: the neighbours' harmonic mean keeps it monotone (Fritsch & Butland)."""
-    rise = np.maximum(np.diff(normal) / lengths, 1e-9)
+    rise = np.maximum((normal[..., 1:] - normal[..., :-1]) / lengths, 1e-9)
     before, after = 2 * lengths[1:] + lengths[:-1], lengths[1:] + 2 * lengths[:-1]
     inner = (before + after) / (before / rise[..., :-1] + after / rise[..., 1:])
     return np.concatenate((rise[..., :1], inner, rise[..., -1:]), axis=-1)

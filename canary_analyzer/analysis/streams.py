@@ -126,14 +126,14 @@ class Histogram:
     def seen(self, both: Floats, usual: Floats) -> Seen:
         """Return ticks' counts of canary and baseline [2, T, B], beside those of late [T, B]."""
         above = share_above(usual_or(both, usual))
-        slower = np.clip(self._slowing.share_above(above), _SLIGHT, 1 - _SLIGHT)
-        weights = np.swapaxes(self._weights(above), 1, 2)
+        slower = np.minimum(np.maximum(self._slowing.share_above(above), _SLIGHT), 1 - _SLIGHT)
+        weights = self._weights(above).swapaxes(1, 2)
         shares = _shares(np.concatenate((above[:, None], slower), axis=1))
-        means = np.swapaxes(shares @ weights, 0, 1)
-        variance = np.swapaxes(shares[:, :2] @ weights**2, 0, 1) - means[:2] ** 2
+        means = (shares @ weights).swapaxes(0, 1)
+        variance = (shares[:, :2] @ weights**2).swapaxes(0, 1) - means[:2] ** 2
         spread = np.maximum(variance / (means[:2] * (1 - means[:2])), _SLIGHT)
         ratio = means[1] / means[0]
-        requests, bad = np.broadcast_to(both.sum(axis=-1)[..., None], (2, *ratio.shape)), _scores(both, weights)
+        requests, bad = both.sum(axis=-1)[..., None] * np.ones(self.streams), _scores(both, weights)
         never = np.zeros(ratio.shape, dtype=np.bool_)
         return Seen(
             bad=bad,
@@ -147,7 +147,7 @@ class Histogram:
             lenient=never,
             absolute=never,
             opposed=_full_and_half(np.array((1 / ratio, 1 / ratio))),
-            slower=np.moveaxis(means[2:], 0, -1),
+            slower=means[2:].transpose(1, 2, 0),
         )
 
     def _weights(self, above: Floats) -> Floats:

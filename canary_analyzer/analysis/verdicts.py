@@ -20,7 +20,7 @@ def verdict(state: JudgeState) -> Verdict:
         for effect in _effects(metric, matched)
     ]
     evidence = _evidence_against(state)
-    metrics = tuple(_figure(state, index, effect, evidence[index]) for index, effect in enumerate(effects))
+    metrics = tuple(_figure(state, index, effect, evidence) for index, effect in enumerate(effects))
     decision = _decision(state)
     return Verdict(
         decision=decision,
@@ -58,12 +58,12 @@ def _tick(state: JudgeState, decision: Decision) -> int:
     return state.tick - 1
 
 
-def _figure(state: JudgeState, index: int, effect: Effect, evidence_against: float) -> MetricVerdict:
+def _figure(state: JudgeState, index: int, effect: Effect, evidence: list[float]) -> MetricVerdict:
     owner = int(state.layout.owner[index])
     metric, matched = state.layout.metrics[owner], state.totals[owner]
     requests = (matched.n_canary, matched.n_baseline)
-    name = [name for each in state.layout.metrics for name in each.figures][index]
-    condition = _condition(state, index, requests)
+    name = state.layout.names[index]
+    condition = _condition(state, index, requests, evidence[index])
     if isinstance(metric.kind, Ratio):
         reason = words.about_ratio(name, effect, condition, metric.kind.tolerance, requests)
     else:
@@ -74,7 +74,7 @@ def _figure(state: JudgeState, index: int, effect: Effect, evidence_against: flo
         effect=effect.value,
         low=effect.low,
         high=effect.high,
-        evidence_against=evidence_against,
+        evidence_against=evidence[index],
         evidence_for=float(state.log_wealth[1, state.layout.answering[index]] / -math.log(state.policy.beta)),
         n_canary=requests[0],
         n_baseline=requests[1],
@@ -83,12 +83,12 @@ def _figure(state: JudgeState, index: int, effect: Effect, evidence_against: flo
     )
 
 
-def _condition(state: JudgeState, index: int, requests: tuple[int, int]) -> MetricState:
+def _condition(state: JudgeState, index: int, requests: tuple[int, int], evidence: float) -> MetricState:
     if state.alarm is not None and state.alarm.figure == index:
         return MetricState.DEGRADED
     if 0 in requests:
         return MetricState.NO_DATA
-    if not state.layout.deciding[index] and _evidence_against(state)[index] >= 1:
+    if not state.layout.deciding[index] and evidence >= 1:
         return MetricState.DEGRADED
     shown = state.best_within[index] >= -math.log(state.policy.beta) and not is_thin(state)
     return MetricState.HEALTHY if shown else MetricState.UNDECIDED

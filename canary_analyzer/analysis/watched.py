@@ -90,6 +90,7 @@ class Layout:
 
     Args:
         metrics: What is watched.
+        names: [F] under which the figures are reported.
         log_opinions: [S, K] log of the part of each stream's capital that each bettor begins with.
         log_capital: [S] log of the part of the whole capital that each stream begins with; -inf: it never decides.
         figure_of: [S] the figure that is to blame when the stream finds something.
@@ -99,6 +100,7 @@ class Layout:
     """
 
     metrics: tuple[Watched, ...]
+    names: tuple[str, ...]
     log_opinions: Floats
     log_capital: Floats
     figure_of: NDArray[np.intp]
@@ -123,6 +125,7 @@ class Layout:
             ]
         return cls(
             metrics=metrics,
+            names=tuple(name for metric in metrics for name in metric.figures),
             log_opinions=np.log(np.concatenate([metric.kind.opinions for metric in metrics])),
             log_capital=np.concatenate(parts),
             figure_of=np.array(figure_of),
