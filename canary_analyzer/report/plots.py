@@ -64,7 +64,7 @@ MOST_RATES = 24
 """Points of a curve of error rates: neighbouring samples are added up, as thin ones tell little."""
 LEAST_EVIDENCE = -1.0
 """Lower is drawn as this: what is far from deciding would press the rest together."""
-MARGINS = {"left": 0.125, "right": 0.965, "top": 0.87, "bottom": 0.22}
+MARGINS = {"left": 0.135, "right": 0.965, "top": 0.87, "bottom": 0.22}
 """Shares of the picture; a layout that measures its texts would take as long as all the drawing."""
 Draw = Callable[[Axes], None]
 
@@ -105,7 +105,7 @@ def _svg(name: str, draw: Draw) -> Markup:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(
                 loc="upper left",
-                fontsize=10,
+                fontsize=9,
                 ncols=4,
                 columnspacing=1.2,
                 handlelength=1.4,
@@ -167,12 +167,13 @@ def _difference(axes: Axes, story: Story) -> None:
     )
     axes.axhline(0, color=FAINT, linewidth=1.4)
     axes.fill_between(times, low, high, color=CANARY, alpha=0.15, linewidth=0)
-    axes.plot(times, value, color=CANARY)
+    axes.plot(times, value, color=CANARY, label="canary less baseline")
     # The first intervals are wide; scaled to them, what is known in the end would lie flat on the axis.
     known = np.concatenate([value, low[-1:], high[-1:]])
-    limit = 1.3 * max(0.5, float(np.nanmax(np.abs(known), initial=0.0)))
-    axes.set_ylim(-limit, limit)
-    axes.set_ylabel("percentage points")
+    least, most = np.nanmin(known, initial=0.0), np.nanmax(known, initial=0.0)
+    spare = 0.2 * max(0.5, most - least)
+    axes.set_ylim(least - spare, most + spare)
+    axes.set_ylabel("points")
     _time_axis(axes, story.all_samples)
 
 
@@ -203,7 +204,7 @@ def _evidence(axes: Axes, story: Story, side: str) -> None:
         clipped = [np.nan if value is None else max(value, LEAST_EVIDENCE) for value in values]
         axes.plot(times, clipped, color=SERIES[i % len(SERIES)], label=name.replace("_", " ")[:LABEL_LENGTH])
     axes.axhline(1, color=LIMIT, linestyle="--", linewidth=1.4)
-    axes.annotate("threshold", (1, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=LIMIT)
+    axes.annotate("threshold", (0.01, 1), xycoords=("axes fraction", "data"), va="bottom", color=LIMIT)
     axes.set_ylim(LEAST_EVIDENCE, max(1.25, axes.get_ylim()[1]))
     axes.set_ylabel("evidence")
     _time_axis(axes, story.all_samples)

@@ -1,6 +1,6 @@
 """Figures and times of a run in words, for pages and terminals alike."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,6 +14,10 @@ class Metric:
     """The newest figures of one metric, in words."""
 
     name: str
+    state: str
+    """What is known, in two or three words."""
+    tone: str
+    """How that is coloured: good, bad, wait or busy."""
     effect: str
     interval: str
     against: str
@@ -43,10 +47,14 @@ def metrics(run: Run, story: Story) -> list[Metric]:
 
 def _metric(name: str, figures: Figures, requests: str, reason: str, *, is_share: bool) -> Metric:
     say = _points if is_share else _times
+    unit = "points" if is_share else "times"
+    state, tone = _state(figures)
     return Metric(
         name=name.replace("_", " "),
-        effect=say(figures.effect, "unknown"),
-        interval=f"{say(figures.low, 'unknown')} to {say(figures.high, 'unbounded')}",
+        state=state,
+        tone=tone,
+        effect=f"{say(figures.effect)} {unit}" if figures.effect is not None else "unknown",
+        interval=_interval(figures.low, figures.high, say, unit),
         against=_evidence(figures.against),
         against_bar=_bar(figures.against),
         favour=_evidence(figures.favour),
@@ -94,12 +102,34 @@ def versions(run: Run) -> str:
     return ", ".join(f"{name}: {run.stable_images.get(name, '?')} → {image}" for name, image in run.images.items())
 
 
-def _points(value: float | None, unknown: str) -> str:
-    return unknown if value is None else f"{100 * value:+.3g} points"
+def _state(figures: Figures) -> tuple[str, str]:
+    if figures.effect is None:
+        return "no data", "wait"
+    if (figures.against or 0.0) >= 1:
+        return "worse", "bad"
+    return ("within tolerance", "good") if (figures.favour or 0.0) >= 1 else ("undecided", "busy")
 
 
-def _times(value: float | None, unknown: str) -> str:
-    return unknown if value is None else f"{value:.3g} times"
+def _interval(low: float | None, high: float | None, say: Callable[[float], str], unit: str) -> str:
+    if low is None and high is None:
+        return "unknown"
+    if low is None or high is None:
+        return f"{say(low)} {unit} or more" if low is not None else f"{say(high or 0.0)} {unit} or less"
+    return f"{say(low)} to {say(high)} {unit}"
+
+
+def _points(value: float) -> str:
+    return _figure(100 * value, "+")
+
+
+def _times(value: float) -> str:
+    return _figure(value, "")
+
+
+def _figure(value: float, sign: str) -> str:
+    """Return about three digits, and never an exponent."""
+    digits = next((digits for digits, least in enumerate((100, 10, 1)) if abs(value) >= least), 3)
+    return f"{value:{sign},.{digits}f}"
 
 
 def _evidence(value: float | None) -> str:

@@ -30,7 +30,7 @@ def test_it_tells_what_happened_why_on_which_figures_and_what_to_do(make):
         "app-1: Aborted, verdict abort",
         "app: app:v1 → app:v2",
         "after 45 s",
-        "+9 points (95 % interval +3 points to unbounded) over 200 and 900 requests",
+        "+9.00 points (95 % interval +3.00 points or more) over 200 and 900 requests",
         "evidence against 1.20, for -0.50",
         "restarted 2 times",
     ):

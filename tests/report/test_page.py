@@ -94,9 +94,9 @@ def test_the_page_of_a_run_that_has_just_begun_has_no_pictures_yet() -> None:
 
 def test_the_page_of_a_run_tells_the_figures_the_story_and_the_policy() -> None:
     page = run_page(run("because"), story(), SETTING)
-    for word in ("because", "errors", "+1 points", "0.40", "2033-05-18", "alpha", "grafana.example"):
+    for word in ("because", "errors", "+1.00 points", "0.40", "2033-05-18", "alpha", "grafana.example"):
         assert word in page
-    assert Elements(page).tags.count("svg") == 5
+    assert Elements(page).tags.count("svg") == 6
 
 
 def test_the_list_has_what_is_under_way_before_what_has_ended() -> None:
