@@ -1,12 +1,12 @@
 """Dashboards and alerts against real Prometheus servers while a canary runs."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import requests
 import yaml
 
 from canary_analyzer.cluster.client import VIRTUAL_SERVICES
+from canary_analyzer.sandbox.faults import UNAVAILABLE, Rule, faulty
 from dashboards import queries
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 HERE = Path(__file__).parents[3] / "dashboards"
 PAGES = {path.name: json.loads(path.read_text()) for path in sorted(HERE.glob("*.json"))}
@@ -25,6 +26,8 @@ LONG = "{steps: [{weight: 40, seconds: 100}, {weight: 50, seconds: 60}], deadlin
 ALL_NAMESPACES = ".*"
 RUN_OF = 'canary_analyzer_run_info{namespace="default",deployment="flask-app"}'
 PATIENCE = 90.0
+STANDSTILL = 12.0
+"""Seconds: the alert on late passes is at ten."""
 
 
 @pytest.fixture
@@ -90,114 +93,224 @@ class Asking:
         return {each["labels"]["alertname"]: each for each in active if each["state"] == "firing"}
 
 
-def test_every_query_of_every_dashboard_returns_data_during_a_rollout(sandbox, user, service, configured):
-    asking = Asking(sandbox["prometheus"])
+@pytest.fixture
+def asking(sandbox, user, service):
+    """The sandbox's Prometheus, which scrapes the service too."""
     user.control(f"prometheus/scrape?target={address(service)}")
+    yield Asking(sandbox["prometheus"])
+    user.control("prometheus/scrape")
+
+
+def chosen(user, asking, page, **values):
+    """Return the page's variables as a person who opens it would have them: the first of each list."""
+    for each in page["templating"]["list"]:
+        if each["type"] == "query" and each["name"] not in values:
+            [query] = queries.of_variables({**page, "templating": {"list": [each]}}, values)
+            values[each["name"]] = user.eventually(lambda query=query: asking.answers(query), query.asked_by)[0]
+    return values
+
+
+def run_of(user, asking):
+    """Return the name of the run that has series."""
+    query = queries.Query(asked_by="", expression=RUN_OF, label="run")
+    return user.eventually(lambda: asking.answers(query), "the run's series")[-1]
+
+
+def answered(user, asking, asked):
+    """Wait until each query has had data."""
+    missing = list(asked)
+
+    def none_is_missing():
+        missing[:] = [query for query in missing if not asking.answers(query)]
+        return not missing
+
     try:
-        user.canary("flask-app:v2", config=LONG)
-        [run] = user.eventually(
-            lambda: asking.answers(queries.Query(asked_by="", expression=RUN_OF, label="run"))[-1:], "the run's series"
-        )
-        of_run = {"namespace": "default", "deployment": "flask-app", "run": run, "reporter": "source"}
-        values = {
-            "overview.json": {"namespace": ALL_NAMESPACES},
-            "rollout.json": of_run | {"baseline": "flask-app", "canary": "flask-app-canary"},
-        }
-        missing = [
-            query
-            for name, page in PAGES.items()
-            for kind in (queries.of_variables, queries.of_panels)
-            for query in kind(page, values[name])
-        ]
+        user.eventually(none_is_missing, "data for every query", PATIENCE)
+    except AssertionError:
+        raise AssertionError([query.asked_by for query in missing]) from None
 
-        def none_is_missing():
-            missing[:] = [query for query in missing if not asking.answers(query)]
-            return not missing
 
-        try:
-            user.eventually(none_is_missing, "data for every query", PATIENCE)
-        except AssertionError:
-            raise AssertionError([query.asked_by for query in missing]) from None
-        for name, page in PAGES.items():
-            for query in queries.of_annotations(page, values[name]):
-                asking.answers(query)  # is asked without an error; a step or verdict was not within the last minute
-    finally:
-        user.control("prometheus/scrape")
+def test_every_query_of_every_dashboard_returns_data_during_a_rollout(user, service, configured, asking):
+    user.canary("flask-app:v2", config=LONG)
+    of_run = {"namespace": "default", "deployment": "flask-app", "run": run_of(user, asking)}
+    values = {
+        "overview.json": {"namespace": ALL_NAMESPACES},
+        "rollout.json": chosen(user, asking, PAGES["rollout.json"], **of_run),
+    }
+    kinds = (queries.of_variables, queries.of_panels)
+    answered(
+        user, asking, [query for name, page in PAGES.items() for kind in kinds for query in kind(page, values[name])]
+    )
+    for name, page in PAGES.items():
+        for query in queries.of_annotations(page, values[name]):
+            asking.answers(query)  # is asked without an error; a step or verdict was not within the last minute
+
+
+def test_old_and_new_pods_of_a_rolling_update_are_shown_apart(user, service, asking):
+    user.canary("flask-app:v2", strategy="rolling", config="{rolling: {pace_seconds: 45}}")
+    user.eventually(lambda: user.deployment()["status"].get("updatedReplicas"), "new pods")
+    of_run = {"namespace": "default", "deployment": "flask-app", "run": run_of(user, asking)}
+    page = PAGES["rollout.json"]
+
+    def red():
+        values = chosen(user, asking, page, **of_run)
+        return [query for query in queries.of_panels(page, values) if " / Requests / " in query.asked_by]
+
+    user.eventually(lambda: "none" not in "".join(query.expression for query in red()), "the new pods' hash")
+    asked = red()
+    answered(user, asking, asked)
+    both = [float(asking.answers(query)[0]["value"][1]) for query in asked]
+    whole = 'sum(rate(istio_requests_total{reporter="destination",destination_workload="flask-app"}[1m]))'
+    [total] = asking.answers(queries.Query(asked_by="", expression=whole))
+    assert min(both) > 0
+    assert sum(both) < 1.2 * float(total["value"][1])
 
 
 @pytest.fixture
-def alerting(service, tmp_path):
-    """A Prometheus of its own with our rules, all waits shortened to seconds; it goes on when the sandbox's stops."""
-    rules = re.sub(r"for: \d+m", "for: 1s", (HERE / "rules.yaml").read_text())
-    rules = re.sub(r"\[(5|15)m\]", "[20s]", rules).replace(" > 5\n", " > 1\n")
-    (tmp_path / "rules.yaml").write_text(rules)
-    target = {"job_name": "ours", "honor_labels": True, "static_configs": [{"targets": [address(service)]}]}
-    config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["rules.yaml"],
-        "scrape_configs": [target],
-    }
-    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
-    command = [Path(sys.executable).with_name("prometheus"), f"--config.file={tmp_path}/prometheus.yml"]
-    command += [f"--storage.tsdb.path={tmp_path}/data", "--web.listen-address=127.0.0.1:0", "--log.level=info"]
-    with (tmp_path / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(command, stderr=log)
-    yield lambda: Asking(f"http://127.0.0.1:{listening_port(tmp_path / 'prometheus.log')}")
-    process.kill()
-    process.wait()
+def trial(sandbox, user, chat, tmp_path):
+    """A service whose API server and whose own code can be made to fail, and the alerts about it."""
+    with faulty(sandbox["api"]) as api:
+        trial = Trial(sandbox, user, tmp_path, api)
+        trial.configure(chat.url)
+        trial.start()
+        try:
+            yield trial
+        finally:
+            api.play()
+            trial.defect.unlink(missing_ok=True)
+            user.tidy()
+            trial.stop()
+            sys.stderr.write(trial.log.read_text())
 
 
-def listening_port(log):
-    """Return the port that the system chose, as Prometheus logs it."""
-    return re.search(r'msg="Listening on" address=[\d.]+:(\d+)', log.read_text())[1]
+class Trial:
+    """The service, the proxy to its API server, and a Prometheus of its own with our rules in seconds for minutes."""
+
+    def __init__(self, addresses, user, folder, api):
+        self.log, self.defect, self.config = (folder / name for name in ("service.log", "defect", "config.yaml"))
+        self._addresses, self._user, self._folder, self.api = addresses, user, folder, api
+        kubeconfig = Path(addresses["kubeconfig"]).read_text().replace(addresses["api"], api.url)
+        (folder / "kubeconfig").write_text(kubeconfig)
+
+    def configure(self, chat):
+        told = [{"name": "chat", "kind": "webhook", "url": chat}]
+        replicas = {"namespace": "default", "lease_seconds": 3}
+        profile = {"tick_seconds": 2, "settle_seconds": 2, "start_seconds": 15, "promote_seconds": 60}
+        config = {"notifications": told, "replicas": replicas, "profiles": {"standard": profile}}
+        self.config.write_text(yaml.safe_dump(config))
+
+    def start(self):
+        places = ["--kubeconfig", self._folder / "kubeconfig", "--prometheus-url", self._addresses["prometheus"]]
+        runner = [sys.executable, Path(__file__).with_name("with_a_defect.py"), self.defect]
+        command = [*runner, "serve", *places, "--config", self.config, "--http-port", "0"]
+        with self.log.open("wb") as log:
+            self.service = subprocess.Popen(command, stderr=log)
+        self._user.eventually(lambda: "serving" in self.log.read_text(), "the service")
+        self._watch()
+
+    def _watch(self):
+        rules = (HERE / "rules.yaml").read_text()
+        for minutes, seconds in (
+            (r"for: \d+m", "for: 1s"),
+            (r"\[\d+m\]", "[20s]"),
+            ("> 300", "> 3"),
+            (r"> 5\n", "> 1\n"),
+        ):
+            rules = re.sub(minutes, seconds, rules)
+        (self._folder / "rules.yaml").write_text(rules)
+        target = {"job_name": "ours", "honor_labels": True, "static_configs": [{"targets": [address(self)]}]}
+        often = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        config = {"global": often, "rule_files": ["rules.yaml"], "scrape_configs": [target]}
+        (self._folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        command = [Path(sys.executable).with_name("prometheus"), f"--config.file={self._folder}/prometheus.yml"]
+        command += [f"--storage.tsdb.path={self._folder}/data", "--web.listen-address=127.0.0.1:0", "--log.level=info"]
+        log = self._folder / "prometheus.log"
+        with log.open("w") as out:
+            self.prometheus = subprocess.Popen(command, stderr=out)
+        port = self._user.eventually(lambda: LISTENING.search(log.read_text()), "the second Prometheus", 30)[1]
+        self._asking = Asking(f"http://127.0.0.1:{port}")
+
+    def fires(self, *names):
+        """Wait until each of these alerts has fired, and return what each says."""
+        said = {}
+
+        def all_have():
+            said.update({name: each for name, each in self._asking.alerts().items() if name in names})
+            return len(said) == len(names)
+
+        try:
+            self._user.eventually(all_have, "alerts", PATIENCE)
+        except AssertionError:
+            raise AssertionError(f"did not fire: {sorted(set(names) - said.keys())}") from None
+        FIRED.update(said)
+        return [said[name]["annotations"]["summary"] for name in names]
+
+    def stop(self):
+        for process in (self.service, self.prometheus):
+            process.kill()
+            process.wait()
 
 
-def test_alerts_fire_on_conditions_of_a_real_service(user, service, configured, chat, alerting):
-    """Those that need a defect, a lost Lease or a clock that stands still are shown by promtool alone."""
-    prometheus = user.eventually(lambda: _asking(alerting), "the second Prometheus", 30)
+LISTENING = re.compile(r'msg="Listening on" address=[\d.]+:(\d+)')
+FIRED: dict[str, dict] = {}
+"""What each alert said when it fired."""
 
-    def fires(name):
-        return user.eventually(lambda: prometheus.alerts().get(name), f"alert {name}", PATIENCE)["annotations"]
 
-    user.canary("flask-app:v2", config="{steps: [{weight: 10, seconds: 90}, {approval: true}], deadline_seconds: 300}")
+def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat):
+    user.canary("flask-app:v2", config="{steps: [{weight: 10, seconds: 4, requests: 9}, {approval: true}]}")
+    assert "for a person" in trial.fires("CanaryAwaitsApproval")[0]
+    chat.status = 500
+    user.annotate(image=None)
+    told = trial.fires("CanaryAborted", "CanaryAnalyzerNotificationsFail")
+    assert "traffic goes back" in told[0]
+    assert "chat" in told[1]
+    chat.status = 200
+    user.ended()
+
+    user.canary("flask-app:v2", config="{steps: [{weight: 10, seconds: 300}], deadline_seconds: 600}")
     user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
     route = user.route()["spec"]["http"][0]["route"]
     swapped = [each | {"weight": weight} for each, weight in zip(route, (70, 30), strict=True)]
     operation = {"op": "replace", "path": "/spec/http/0/route", "value": swapped}
     user.cluster.patch(VIRTUAL_SERVICES, "default", "flask-app", [operation])
-    assert "puts the weights" in fires("CanaryWeightsReverted")["summary"]
+    assert "puts the weights" in trial.fires("CanaryWeightsReverted")[0]
     user.annotate(hold="true")
-    assert "default/flask-app-" in fires("CanaryHolding")["summary"]
+    assert "default/flask-app-" in trial.fires("CanaryHolding")[0]
+    user.annotate(hold=None)
 
     user.control("prometheus/stop")
     try:
-        assert "fail" in fires("CanaryAnalyzerQueriesFail")["summary"]
+        assert "fail" in trial.fires("CanaryAnalyzerQueriesFail")[0]
     finally:
         user.control("prometheus/start")
 
-    good = configured.read_text()
-    configured.write_text("workers: many")
-    assert "mistakes" in fires("CanaryAnalyzerConfigRejected")["summary"]
-    configured.write_text(good)
+    good = trial.config.read_text()
+    trial.config.write_text("workers: many")
+    assert "mistakes" in trial.fires("CanaryAnalyzerConfigRejected")[0]
+    trial.config.write_text(good)
 
-    chat.status = 500
-    user.annotate(image=None, hold=None)
-    assert "traffic goes back" in fires("CanaryAborted")["summary"]
-    assert "chat" in fires("CanaryAnalyzerNotificationsFail")["summary"]
-    user.ended()
-    process = service._process.pid
-    os.kill(process, signal.SIGSTOP)
+    trial.service.send_signal(signal.SIGSTOP)
     try:
-        assert "being scraped" in fires("CanaryAnalyzerAbsent")["summary"]
+        assert "being scraped" in trial.fires("CanaryAnalyzerAbsent")[0]
+        time.sleep(STANDSTILL)  # what is looked for is how late passes are afterwards
     finally:
-        os.kill(process, signal.SIGCONT)
+        trial.service.send_signal(signal.SIGCONT)
+    trial.fires("CanaryAnalyzerTicksLate", "CanaryAnalyzerLeaseLost")
 
+    trial.defect.touch()
+    assert "defect" in trial.fires("CanaryAnalyzerDefect")[0]
+    trial.defect.unlink()
+    user.annotate(image=None)
+    user.ended()
 
-def _asking(alerting):
-    """Return the second Prometheus once it answers queries."""
-    try:
-        asking = alerting()
-        asking.alerts()
-    except (TypeError, requests.RequestException):
-        return None
-    return asking
+    user.canary(
+        "flask-app:v2", config="{steps: [{weight: 10, seconds: 15}, {weight: 20, seconds: 9}], deadline_seconds: 25}"
+    )
+    user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
+    trial.api.play(Rule(action=UNAVAILABLE, methods=("PATCH", "PUT"), path="/configmaps/canary-run-"))
+    assert "its deadline" in trial.fires("CanaryOverdue", "CanaryAnalyzerApiErrors")[0]
+    trial.api.play()
+    user.ended()
+
+    rules = yaml.safe_load((HERE / "rules.yaml").read_text())["groups"]
+    assert FIRED.keys() == {rule["alert"] for group in rules for rule in group["rules"] if "alert" in rule}
