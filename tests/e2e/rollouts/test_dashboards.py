@@ -137,11 +137,8 @@ def test_every_query_of_every_dashboard_returns_data_during_a_rollout(user, serv
         "overview.json": {"namespace": ALL_NAMESPACES},
         "rollout.json": chosen(user, asking, PAGES["rollout.json"], **of_run),
     }
-    kinds = (queries.of_variables, queries.of_panels)
-    answered(
-        user, asking, [query for name, page in PAGES.items() for kind in kinds for query in kind(page, values[name])]
-    )
     for name, page in PAGES.items():
+        answered(user, asking, [*queries.of_variables(page, values[name]), *queries.of_panels(page, values[name])])
         for query in queries.of_annotations(page, values[name]):
             asking.answers(query)  # is asked without an error; a step or verdict was not within the last minute
 
@@ -189,6 +186,7 @@ class Trial:
     def __init__(self, addresses, user, folder, api):
         self.log, self.defect, self.config = (folder / name for name in ("service.log", "defect", "config.yaml"))
         self._addresses, self._user, self._folder, self.api = addresses, user, folder, api
+        self.fired = set()
         kubeconfig = Path(addresses["kubeconfig"]).read_text().replace(addresses["api"], api.url)
         (folder / "kubeconfig").write_text(kubeconfig)
 
@@ -210,12 +208,7 @@ class Trial:
 
     def _watch(self):
         rules = (HERE / "rules.yaml").read_text()
-        for minutes, seconds in (
-            (r"for: \d+m", "for: 1s"),
-            (r"\[\d+m\]", "[20s]"),
-            ("> 300", "> 3"),
-            (r"> 5\n", "> 1\n"),
-        ):
+        for minutes, seconds in SHORTER.items():
             rules = re.sub(minutes, seconds, rules)
         (self._folder / "rules.yaml").write_text(rules)
         target = {"job_name": "ours", "honor_labels": True, "static_configs": [{"targets": [address(self)]}]}
@@ -242,7 +235,7 @@ class Trial:
             self._user.eventually(all_have, "alerts", PATIENCE)
         except AssertionError:
             raise AssertionError(f"did not fire: {sorted(set(names) - said.keys())}") from None
-        FIRED.update(said)
+        self.fired |= said.keys()
         return [said[name]["annotations"]["summary"] for name in names]
 
     def stop(self):
@@ -252,8 +245,8 @@ class Trial:
 
 
 LISTENING = re.compile(r'msg="Listening on" address=[\d.]+:(\d+)')
-FIRED: dict[str, dict] = {}
-"""What each alert said when it fired."""
+SHORTER = {r"for: \d+m": "for: 1s", r"\[\d+m\]": "[20s]", "> 300": "> 3", r"> 5\n": "> 1\n"}
+"""What makes the rules fire within seconds."""
 
 
 def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat):
@@ -303,9 +296,8 @@ def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat)
     user.annotate(image=None)
     user.ended()
 
-    user.canary(
-        "flask-app:v2", config="{steps: [{weight: 10, seconds: 15}, {weight: 20, seconds: 9}], deadline_seconds: 25}"
-    )
+    steps = "[{weight: 10, seconds: 15}, {weight: 20, seconds: 9}]"
+    user.canary("flask-app:v2", config=f"{{steps: {steps}, deadline_seconds: 25}}")
     user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
     trial.api.play(Rule(action=UNAVAILABLE, methods=("PATCH", "PUT"), path="/configmaps/canary-run-"))
     assert "its deadline" in trial.fires("CanaryOverdue", "CanaryAnalyzerApiErrors")[0]
@@ -313,4 +305,4 @@ def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat)
     user.ended()
 
     rules = yaml.safe_load((HERE / "rules.yaml").read_text())["groups"]
-    assert FIRED.keys() == {rule["alert"] for group in rules for rule in group["rules"] if "alert" in rule}
+    assert trial.fired == {rule["alert"] for group in rules for rule in group["rules"] if "alert" in rule}
