@@ -249,7 +249,7 @@ SHORTER = {r"for: \d+m": "for: 1s", r"\[\d+m\]": "[20s]", "> 300": "> 3", r"> 5\
 """What makes the rules fire within seconds."""
 
 
-def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat):
+def a_gate_and_an_abort(user, trial, chat):
     user.canary("flask-app:v2", config="{steps: [{weight: 10, seconds: 4, requests: 9}, {approval: true}]}")
     assert "for a person" in trial.fires("CanaryAwaitsApproval")[0]
     chat.status = 500
@@ -260,6 +260,8 @@ def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat)
     chat.status = 200
     user.ended()
 
+
+def a_run_with_trouble(user, trial):
     user.canary("flask-app:v2", config="{steps: [{weight: 10, seconds: 300}], deadline_seconds: 600}")
     user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
     route = user.route()["spec"]["http"][0]["route"]
@@ -296,6 +298,8 @@ def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat)
     user.annotate(image=None)
     user.ended()
 
+
+def a_deadline_that_cannot_be_kept(user, trial):
     steps = "[{weight: 10, seconds: 15}, {weight: 20, seconds: 9}]"
     user.canary("flask-app:v2", config=f"{{steps: {steps}, deadline_seconds: 25}}")
     user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
@@ -304,5 +308,10 @@ def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat)
     trial.api.play()
     user.ended()
 
+
+def test_every_alert_fires_on_its_condition_at_a_real_service(user, trial, chat):
+    a_gate_and_an_abort(user, trial, chat)
+    a_run_with_trouble(user, trial)
+    a_deadline_that_cannot_be_kept(user, trial)
     rules = yaml.safe_load((HERE / "rules.yaml").read_text())["groups"]
     assert trial.fired == {rule["alert"] for group in rules for rule in group["rules"] if "alert" in rule}
