@@ -4,14 +4,18 @@ import json
 import tarfile
 from functools import cache
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from canary_analyzer import __version__
+from canary_analyzer.service.reload import AT_START
 from canary_analyzer.service.settings import ServiceSettings
 
-kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="make setup installs kubernetes-validate")
-
+USERS = [
+    {"kind": "Group", "name": "shop-developers", "apiGroup": "rbac.authorization.k8s.io"},
+    {"kind": "ServiceAccount", "name": "release-pipeline", "namespace": "ci"},
+]
 VALUES = {
     "defaults": {},
     "one replica": {"replicaCount": 1},
@@ -64,6 +68,8 @@ VALUES = {
     "OpenShift": {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
     "other names": {"nameOverride": "canaries", "fullnameOverride": "the-canaries"},
     "no logs": {"config": {"read_logs": False}},
+    "users": {"namespaces": ["shop", "pay"], "users": USERS},
+    "users of all namespaces": {"clusterWide": True, "users": USERS},
 }
 
 REFUSED = {
@@ -90,6 +96,7 @@ REFUSED = {
     "unknown routing": ({"config": {"routing": "nginx"}}, "'/config/routing'", "one of"),
     "mount without a path": ({"extraVolumeMounts": [{"name": "token"}]}, "'/extraVolumeMounts/0'", "mountPath"),
     "toleration": ({"tolerations": [{"effect": "Sometimes"}]}, "'/tolerations/0/effect'", "one of"),
+    "user without a kind": ({"users": [{"name": "me"}]}, "'/users/0'", "oneOf"),
     "digest": ({"image": {"digest": "latest"}}, "'/image/digest'", "pattern"),
 }
 
@@ -233,12 +240,21 @@ def test_what_selects_the_service_s_pods_selects_them_and_not_the_hook_s(render)
     assert selected(monitored, service["metadata"]["labels"])
 
 
-def test_another_config_restarts_the_pods_and_the_same_does_not(render):
-    def checksum(**values):
+RESTARTING = {
+    "namespaces": {"namespaces": ["pay"]},
+    "replicas": {"config": {"replicas": {"lease_seconds": 30}}},
+    "workers": {"config": {"workers": 4}},
+}
+
+
+def test_pods_start_anew_for_what_is_not_read_while_they_run_and_for_nothing_else(render):
+    def checksum(values):
         return only(render(**values), "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
 
-    assert checksum() == checksum(podLabels={"team": "platform"})
-    assert checksum() != checksum(config={"workers": 4})
+    assert {*RESTARTING, "http"} == AT_START, "http is the chart's to set"
+    assert all(checksum(values) != checksum({}) for values in RESTARTING.values())
+    others = [values for values in VALUES.values() if not (values.get("namespaces") or values.get("clusterWide"))]
+    assert len({checksum(values) for values in others}) == 1
 
 
 def test_files_that_the_config_names_are_there_for_the_hook_too(render):
@@ -261,11 +277,38 @@ def test_rights_go_to_the_service_s_account_alone_and_hold_no_secrets(render, va
     subject = {"kind": "ServiceAccount", "name": account, "namespace": "shop"}
     roles = named(documents, "Role") + named(documents, "ClusterRole")
     bindings = named(documents, "RoleBinding") + named(documents, "ClusterRoleBinding")
-    assert all(binding["subjects"] == [subject] for binding in bindings)
+    for binding in bindings:
+        assert binding["subjects"] == (USERS if binding["metadata"]["name"].endswith("-user") else [subject])
     assert {each["metadata"]["name"] for each in roles} == {each["roleRef"]["name"] for each in bindings}
     rules = [rule for role in roles for rule in role["rules"]]
     words = {word for rule in rules for word in (*rule["apiGroups"], *rule["resources"], *rule["verbs"])}
     assert not words & {"*", "secrets", "pods/exec", "serviceaccounts", "roles", "impersonate", "escalate", "bind"}
+
+
+def test_users_get_the_role_of_the_documentation_where_the_service_watches(render, chart):
+    documented = yaml.safe_load_all((chart.parent / "docs/ci-cd/pipeline-role.yaml").read_text())
+    (rules,) = (each["rules"] for each in documented if each["kind"] == "Role")
+    documents = render(**VALUES["users"])
+    roles, bindings = (
+        [each for each in named(documents, kind) if each["metadata"]["name"] == "canary-analyzer-user"]
+        for kind in ("Role", "RoleBinding")
+    )
+    assert [each["rules"] for each in roles] == [rules, rules]
+    assert [each["metadata"]["namespace"] for each in bindings] == ["shop", "pay"]
+    assert all(each["subjects"] == USERS for each in bindings)
+    everywhere = render(**VALUES["users of all namespaces"])
+    assert [each["metadata"]["name"] for each in named(everywhere, "ClusterRole")] == [
+        "canary-analyzer",
+        "canary-analyzer-user",
+    ]
+
+
+def test_dashboards_lead_to_the_status_page_that_the_config_names(render):
+    documents = render(dashboards={"enabled": True}, config={"status_page_url": "https://canaries.example/"})
+    files = {name: text for each in named(documents, "ConfigMap") for name, text in each["data"].items()}
+    pages = [json.loads(text) for name, text in files.items() if name.endswith(".json")]
+    found = [each["query"] for page in pages for each in page["templating"]["list"] if each["name"] == "status_page"]
+    assert found == ["https://canaries.example"] * 2
 
 
 def test_nothing_is_cluster_wide_unless_asked_for(render):

@@ -1,12 +1,17 @@
 """What holds for every verb: help with an example, one sentence when it fails, an exit code of its own."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from canary_analyzer.cli.app import app
 from canary_analyzer.cli.plugin import app as plugin
 from canary_analyzer.cli.waits import STAGES
+from canary_analyzer.cluster import records
+from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import PROGRAMS
 
 
@@ -61,6 +66,41 @@ def test_trouble_is_one_sentence_and_exit_code_3_which_no_run_has(shop, canary, 
     assert told.stdout == ""
     assert told.stderr
     assert "Traceback" not in told.stderr
+
+
+RIGHTS = Path(__file__).parents[2] / "docs/ci-cd/pipeline-role.yaml"
+ELSEWHERE = ("not checked: namespaces (forbidden)", "not checked: virtualservices of other namespaces (forbidden)")
+"""What no Role of a namespace can let one read."""
+IN_TURN = (
+    ["start", "app", "--image", "app:v2", "--dry-run"],
+    ["diff", "app", "--image", "app:v2"],
+    ["config", "show", "app"],
+    ["list"],
+    ["status", "app"],
+    ["hold", "app"],
+    ["resume", "app"],
+    ["promote", "app"],
+    ["abort", "app"],
+    ["history", "app"],
+    ["explain", "app-1"],
+    ["report", "app-1", "-o", "-"],
+)
+
+
+def test_the_role_for_users_suffices_for_every_verb(shop, canary, emulator):
+    (role,) = (each for each in yaml.safe_load_all(RIGHTS.read_text()) if each["kind"] == "Role")
+    rules = [(group, rule["resources"], rule["verbs"]) for rule in role["rules"] for group in rule["apiGroups"]]
+    user = emulator.user("developer", *rules)
+    for words in IN_TURN:
+        if words == ["list"]:
+            shop.run()
+        told = canary(*words, kubeconfig=user)
+        assert told.exit_code == 0, (words, told.stderr)
+        assert not [line for line in told.stderr.splitlines() if "forbidden" in line and line not in ELSEWHERE], words
+    shop.becomes(records.active(shop.cluster, "default")[0], Phase.AWAITING_APPROVAL)
+    assert canary("approve", "app", kubeconfig=user).exit_code == 0
+    shop.becomes(records.active(shop.cluster, "default")[0], Phase.SUCCEEDED)
+    assert [canary(verb, "app", kubeconfig=user).exit_code for verb in ("watch", "wait")] == [0, 0]
 
 
 def test_a_cluster_that_is_not_there_is_told_with_what_helps(canary, tmp_path):
