@@ -49,11 +49,17 @@ def _another_image(app: App) -> None:
 
 
 def _never_ready(app: App) -> None:
+    app.edit("Deployment", _let_one_be_missing)
     app.start("v2-only-canary", config="{promote_seconds: 12}")
     app.at_stage("await restored stable", "Aborting")
     if app.weight() != 50:
         raise AssertionError("the canary does not go on serving while stable recovers")
     app.ends(ABORTED, "did not roll out")
+
+
+def _let_one_be_missing(deployment: dict) -> None:
+    """Stable then has lost a pod when the promoted version fails: to recover takes as long as a pod takes to start."""
+    deployment["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}
 
 
 def _replaced_by_hand(app: App) -> None:
