@@ -15,7 +15,7 @@ def routes() -> None:
     """Group the commands about routes, so that `explain` stays a word of its own."""
 
 
-@app.command(epilog=examples("canary-analyzer routes explain *.yaml --stable flask-app --weight 10"))
+@app.command(epilog=examples("canary-analyzer routes explain routes/*.yaml --stable flask-app --weight 10"))
 def explain(  # noqa: PLR0913, PLR0917 - one argument per option
     files: Annotated[
         list[Path],

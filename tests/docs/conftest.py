@@ -45,9 +45,15 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
     for language in ("sh", "yaml", "json"):
         if f"{language}_block" in metafunc.fixturenames:
-            found = {each.text: each for page in PAGES for each in blocks_of(page) if each.language == language}
-            ids = [f"{each.page}:{each.text.splitlines()[0][:60]}" for each in found.values()]
-            metafunc.parametrize(f"{language}_block", found.values(), ids=ids)
+            every = {each.text: each for page in PAGES for each in blocks_of(page) if each.language == language}
+            found = [each for each in every.values() if not any(_holds(other, each) for other in every.values())]
+            ids = [f"{each.page}:{each.text.splitlines()[0][:60]}" for each in found]
+            metafunc.parametrize(f"{language}_block", found, ids=ids)
+
+
+def _holds(block, other):
+    """Whether a block has all the lines of another, and more."""
+    return set(other.text.splitlines()) < set(block.text.splitlines())
 
 
 @pytest.fixture
