@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: help setup demo check audit test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards docs picture chart lock clean
+.PHONY: help setup demo check audit test test-fast test-e2e test-long bench-verdict bench-sandbox e2e-zero-loss screenshots bench-scale chaos chaos-replicas soak strategies dashboards docs picture chart dist lock clean
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -66,8 +66,14 @@ docs: setup  ## renew the pages that are made from the code, and build the site,
 picture: setup  ## draw README's picture of a verdict anew, from a canary on the mesh in a box
 	@WRITE_PICTURE=1 $(BIN)/pytest -m long tests/e2e/rollouts/test_picture.py
 
-chart: setup  ## renew what the chart has from elsewhere: schema of the config, dashboards, rules, table of values
+chart: setup  ## renew what the chart has from elsewhere: version, schema of the config, dashboards, rules, table of values
 	@$(BIN)/python chart/generate.py
+
+dist: setup  ## what a release consists of, in dist/: wheel, sdist, the packaged chart, and the bill of materials (SBOM)
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -d dist
+	@$(BIN)/python release/sbom.py dist/canary-analyzer.cdx.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" helm package chart --destination dist
 
 LOCK := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet

@@ -1,4 +1,4 @@
-"""Renew what the chart has from elsewhere: the schema of `config`, dashboards, rules, and README's table of values."""
+"""Renew what the chart has from elsewhere: version, schema of `config`, dashboards, rules, README's table of values."""
 
 import json
 import re
@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from canary_analyzer import __version__
 from canary_analyzer.service.settings import ServiceSettings
 
 CHART = Path(__file__).parent
+ABOUT = CHART / "Chart.yaml"
 SCHEMA, README, VALUES = CHART / "values.schema.json", CHART / "README.md", CHART / "values.yaml"
 DASHBOARDS = CHART.parent / "dashboards"
 SET_BY_CHART = (("ServiceSettings", "namespaces"), ("ServiceSettings", "http"), ("ReplicaSettings", "namespace"))
@@ -76,9 +78,15 @@ def readme(current: str) -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
 
 
+def about(current: str) -> str:
+    """Return Chart.yaml with the version of the service, which is the chart's too."""
+    return re.sub(r"^(version|appVersion): .*$", rf"\1: {__version__}", current, flags=re.MULTILINE)
+
+
 def rendered() -> dict[Path, str]:
     """Return the text that each file should have; dashboards are copies, as a chart holds no file from outside."""
     texts = {
+        ABOUT: about(ABOUT.read_text()),
         SCHEMA: json.dumps(schema(json.loads(SCHEMA.read_text())), indent=2) + "\n",
         README: readme(README.read_text()),
         CHART / "files/rules.yaml": (DASHBOARDS / "rules.yaml").read_text(),
