@@ -17,7 +17,7 @@ from canary_analyzer.rollout.story import Figures
 
 WIDE = 140
 """Columns from which each metric's sentence stands beside its bars."""
-_USED = 12
+_USED = 13
 """Lines that are not of the story, metrics not counted."""
 COLOURS = {
     Phase.SUCCEEDED: "green",
@@ -109,7 +109,8 @@ def _requests(look: Look) -> Text:
         f"{sum(getattr(s.errors, arm) for s in samples):,} failed"
         for arm in ("canary", "baseline")
     ]
-    return Text("; ".join(arms), style="dim")
+    as_of = f"; as of {clock(samples[-1].at)}" if samples else ""
+    return Text("; ".join(arms) + as_of, style="dim")
 
 
 def _story(look: Look, most: int, columns: int) -> Iterator[RenderableType]:

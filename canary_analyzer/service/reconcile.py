@@ -40,8 +40,11 @@ TROUBLED = frozenset({Phase.HOLDING, Phase.ABORTING, Phase.ABORTED})
 REFUSED = frozenset({400, 403, 404, 405, 422})
 """What the API server answers to a write that it will never take."""
 
-STORY_TICKS = 30
-"""Ticks after which a run that does not change is saved all the same, for its story: 0.03 writes per tick."""
+STORY_TICKS = 15
+"""Ticks after which a run that does not change is saved all the same, for its story: 0.07 writes per tick.
+
+So old may be the figures that `kubectl canary watch` shows, and the pages of other replicas.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
