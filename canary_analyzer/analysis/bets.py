@@ -19,8 +19,10 @@ CORRECTION = 0.375
 """Anscombe's: without it the mean of the root of a count falls short of the root of its mean, with it it exceeds it."""
 _ODDS = np.array([2.5, 12.0])
 """How many times what is tolerated the counting bettors think the canary's bad requests to be."""
-_ENOUGH = 0.4
-"""Variance of the canary's bad requests in a tick from which on they can be averaged; below, one is an outlier."""
+_OUTLIER = 1.2
+"""Standard deviations of the canary's sum of scores that one request can add at most where they can be averaged."""
+_SCARCE = 0.05
+"""Bad requests of a canary at its tolerance in a tick, fewer than which are scarce."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,13 +33,15 @@ class Bets:
         log_ratios: [2, T, S, K] log likelihood ratios, of mean at most 1 when not logged and the bet is lost.
         surprise: [2, T, S, K] by how many sigmas the excess exceeds what the bettor himself expects.
         excess: [T, S] the canary's excess over what is tolerated, in sigmas of independent requests.
-        steady: [T, S] whether enough bad requests were expected for that excess to be nearly normal.
+        steady: [T, S] whether enough requests were there for that excess to be nearly normal.
+        scarce: [T, S] whether there were so few that hardly one was expected to be bad.
     """
 
     log_ratios: Floats
     surprise: Floats
     excess: Floats
     steady: Flags
+    scarce: Flags
 
     def where(self, offered: Flags) -> "Bets":
         """Return the bets of which only those flagged [T, S] are on offer; the others leave every wealth as it is."""
@@ -46,6 +50,7 @@ class Bets:
             surprise=self.surprise,
             excess=self.excess,
             steady=self.steady & offered,
+            scarce=self.scarce,
         )
 
     def of_tick(self, index: int) -> "Bets":
@@ -55,6 +60,7 @@ class Bets:
             surprise=self.surprise[:, index],
             excess=self.excess[index],
             steady=self.steady[index],
+            scarce=self.scarce[index],
         )
 
 
@@ -97,7 +103,7 @@ class Seen:
         """Return what the ticks pay."""
         sigma = self._sigma()
         expected = self._expected() / sigma[..., None]
-        steady = self.requests[0] * self.tolerated * (1 - self.tolerated) * self.spread[1] >= _ENOUGH
+        steady = self.requests[0] * self.tolerated * self.spread[1] * _OUTLIER**2 >= 1 - self.tolerated
         z = (self._excess() / sigma)[..., None]
         averaging = betting.excess_log_ratio(z, expected[..., 2:]) * steady[..., None]
         return Bets(
@@ -105,6 +111,7 @@ class Seen:
             surprise=z - expected,
             excess=z[0, ..., 0],
             steady=steady,
+            scarce=self.requests[0] * self.tolerated < _SCARCE,
         )
 
     def _counting(self) -> Floats:

@@ -5,8 +5,10 @@ exceeds 1/alpha with chance at most alpha, however often one looks (Ville). That
 independent. When they are not, because a pod has a bad minute, plain likelihood ratios cry wolf; here they are
 believed only in part, and every step in that direction keeps the guarantee, since paying less than is due does:
 
-- No tick wins more than a little (Huber's clipped likelihood ratio). What exceeds by far what the bettor itself
-  predicts is another story than the one it bets on, and wins next to nothing.
+- No tick wins more than a little (Huber's clipped likelihood ratio), and no three ticks running, which is how long a
+  bad minute lasts, win more than half of what an alarm takes. One failure among few requests is paid in full, the next
+  one only when some time has passed. What exceeds by far what the bettor itself predicts is another story than the one
+  it bets on, and wins next to nothing.
 - Only what has lasted is believed in full: more can be won once a bettor has clearly won in four ticks running.
 - Ticks that differ more than independent requests would weigh less: the log ratio is divided by their variance, as far
   as known before the tick and never below 1 (by Jensen's inequality the mean of LR^(1/v) is at most 1).
@@ -27,8 +29,14 @@ import numpy as np
 from canary_analyzer.analysis.bets import BETTORS, Bets
 from canary_analyzer.analysis.types import Floats
 
-_MOST = np.array([1.7, 1.4, 1.2, 1.2])
-"""Log wealth that each of the `BETTORS` can win in a tick; those who bet on much could win it all in one burst."""
+_MOST = np.array([1.7, 2.5, 1.2, 1.2])
+"""Log wealth that each of the `BETTORS` can win in a tick; one failure is worth 2.5 to who bets on 12 times as many."""
+_BURST = 3
+"""Ticks that a burst lasts."""
+_MOST_IN_A_BURST = np.array([3.0, 3.4, 3.3, 3.3])
+"""Log wealth that each can win in that time; an alarm takes some 6."""
+_MOST_OF_FEW = 4.8
+"""The same where bad requests are scarce: there it is two failures that count, or a trickle would tell nothing."""
 _LITTLE = 0.3
 """What is won by what exceeds the bettor's own prediction by `_FAR` sigmas."""
 _FAR = 2.75
@@ -54,6 +62,7 @@ class Evidence:
     Args:
         log_wealth: [2, S, K] of the capital that is in play.
         streak: [2, S, K] ticks clearly won running.
+        won: [_BURST - 1, 2, S, K] won in the latest ticks, the newest first.
         ticks: Ticks so far.
         compared: [S] ticks whose excess could be compared with the one before.
         latest: [S] the latest excess, in sigmas of independent requests; NaN before any.
@@ -62,6 +71,7 @@ class Evidence:
 
     log_wealth: Floats
     streak: Floats
+    won: Floats
     ticks: int
     compared: Floats
     latest: Floats
@@ -73,6 +83,7 @@ class Evidence:
         return cls(
             log_wealth=np.full((2, streams, BETTORS), np.log(_AT_ONCE)),
             streak=np.zeros((2, streams, BETTORS)),
+            won=np.zeros((_BURST - 1, 2, streams, BETTORS)),
             ticks=0,
             compared=np.zeros(streams),
             latest=np.full(streams, np.nan),
@@ -82,8 +93,10 @@ class Evidence:
     def after(self, bets: Bets) -> "Evidence":
         """Return the wealth after one more tick."""
         log_ratios = bets.log_ratios / self.variance()[:, None]
-        most = np.where(bets.surprise > _FAR, _LITTLE, _MOST)
-        believed = np.minimum(log_ratios, np.where(self.streak >= _LASTING, _TRUSTED, most))
+        in_a_burst = np.where(bets.scarce[:, None], _MOST_OF_FEW, _MOST_IN_A_BURST)
+        left = np.minimum(_MOST, in_a_burst - self.won.sum(axis=0))
+        most = np.where(bets.surprise > _FAR, np.minimum(left, _LITTLE), left)
+        believed = np.minimum(log_ratios, np.where(self.streak >= _LASTING, _TRUSTED, np.maximum(most, 0.0)))
         number = self.ticks + 1
         entering = np.log((1 - _AT_ONCE) / (number * (number + 1)))
         excess = np.minimum(np.maximum(bets.excess, -_WILD), _WILD)
@@ -93,6 +106,7 @@ class Evidence:
             streak=np.where(
                 log_ratios == 0, self.streak, np.minimum(self.streak + 1, _LASTING) * (log_ratios >= _CLEAR)
             ),
+            won=np.concatenate((np.maximum(believed, 0.0)[None], self.won[:-1])),
             ticks=number,
             compared=self.compared + comparable,
             latest=np.where(bets.steady, excess, self.latest),

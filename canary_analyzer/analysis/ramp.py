@@ -4,8 +4,9 @@ The adaptive ramp takes the largest next weight for which the harm that is still
 that the canary would get until the next look, times the most that each of them could be worse than tolerated (the upper
 ends of the verdict's anytime-valid intervals), plus what has most likely been harmed already, must not exceed
 `bad_requests`. Little is known of a new version, so it begins with a trickle; a good one climbs as the intervals
-shrink, a bad one uses up the budget at a low weight and waits there for the judge to be sure. The ramp decides exposure
-only: the judge's guarantees hold whatever the weights are, since every tick is compared at its own weight.
+shrink, a bad one uses up the budget at a low weight and waits there for the judge to be sure. While the evidence
+against a canary is more than a fraction of what aborts, nothing is added to its weight. The ramp decides exposure only:
+the judge's guarantees hold whatever the weights are, since every tick is compared at its own weight.
 
 Harm is counted in failed requests. A slow one counts for less, in proportion to its delay; a metric that has been shown
 within tolerance harms nobody, one of which nothing is known harms everybody.
@@ -18,13 +19,16 @@ from itertools import pairwise
 from typing import ClassVar
 
 from canary_analyzer.analysis.mistakes import not_positive, not_whole, refuse
+from canary_analyzer.analysis.observed import measures
 from canary_analyzer.analysis.policy import Policy
 from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
 
 _SLOW = 0.08
 """What a request that takes twice the tolerated time counts for, a failed one being 1: clients wait, few give up."""
-_MOST_GROWTH = 1.5
+_MOST_GROWTH = 2
 """A weight grows at most so many times from look to look: what fails under load must have a chance to show."""
+_SUSPECT = 0.15
+"""Part of the evidence that aborts, from which on the weight stays: a failure or two among the first requests."""
 _WORTH_A_CHANGE = 1.25
 """Below this growth a change of the route is not worth the samples that are lost while it settles."""
 
@@ -86,8 +90,9 @@ class AdaptiveRamp:
         first: Per cent that the canary begins with.
         largest: Per cent that it must have served before it is promoted.
         bad_requests: The budget: extra bad requests of the whole run that the weight may put at risk.
-        seconds: Time between looks, in which the weight stays and over which the harm ahead is reckoned.
-        requests: Fewest requests of the canary between looks; low traffic extends them.
+        seconds: Shortest time at a weight, over which the harm ahead is reckoned.
+        requests: Fewest requests that the canary must have answered at a weight before it grows; low traffic, and the
+            smallest weights, take longer.
         healthy_seconds: Time at the largest weight after which a canary shown healthy in every metric is promoted. Not
             sooner: what fails only under load has not been seen at smaller weights.
         soak_seconds: Time at the largest weight after which an undecided canary has passed the ramp.
@@ -101,11 +106,11 @@ class AdaptiveRamp:
 
     first: int = 1
     largest: int = 50
-    bad_requests: float = 4.0
+    bad_requests: float = 6.0
     seconds: float = 10.0
-    requests: int = 3
+    requests: int = 40
     healthy_seconds: float = 60.0
-    soak_seconds: float = 180.0
+    soak_seconds: float = 120.0
     soak_requests: int = 1000
 
     def __post_init__(self) -> None:
@@ -170,7 +175,9 @@ def next_weight(ramp: Ramp, standing: Standing, policy: Policy) -> int | None:
         return None if _soaked(ramp, standing) else standing.weight
     if standing.seconds < ramp.seconds or standing.requests < ramp.requests:
         return standing.weight
-    affordable = _affordable(ramp, standing, policy)
+    if standing.verdict is None or not standing.verdict.metrics or _is_suspect(standing.verdict, policy):
+        return standing.weight
+    affordable = _affordable(ramp, standing, standing.verdict, policy)
     if affordable >= min(ramp.largest, standing.weight * _WORTH_A_CHANGE):
         return affordable
     return standing.weight
@@ -192,13 +199,17 @@ def _soaked(ramp: AdaptiveRamp, standing: Standing) -> bool:
     return standing.seconds >= ramp.soak_seconds and standing.requests >= ramp.soak_requests
 
 
-def _affordable(ramp: AdaptiveRamp, standing: Standing, policy: Policy) -> int:
+def _is_suspect(verdict: Verdict, policy: Policy) -> bool:
+    """Return whether some metric that decides has come part of the way to an abort."""
+    advisory = {measure.name for measure in measures(policy) if measure.advisory}
+    return any(each.evidence_against >= _SUSPECT for each in verdict.metrics if each.name not in advisory)
+
+
+def _affordable(ramp: AdaptiveRamp, standing: Standing, verdict: Verdict, policy: Policy) -> int:
     """Return the largest weight whose possible harm until the next look fits what is left of the budget."""
     most = min(ramp.largest, math.ceil(standing.weight * _MOST_GROWTH))
-    if standing.verdict is None:
-        return standing.weight
-    expected, possible = harm(standing.verdict, policy)
-    left = ramp.bad_requests - expected * standing.verdict.metrics[0].n_canary
+    expected, possible = harm(verdict, policy)
+    left = ramp.bad_requests - expected * verdict.metrics[0].n_canary
     arriving = standing.requests_per_second * ramp.seconds
     if possible * arriving * most <= 100 * left:
         return most
@@ -214,6 +225,8 @@ def harm(verdict: Verdict, policy: Policy) -> tuple[float, float]:
     """
     if verdict.decision is Decision.HEALTHY:
         return 0.0, 0.0
+    if not verdict.metrics:
+        return 0.0, 1.0
     errors, *others = verdict.metrics
     worst = [_beyond(errors, policy.errors.absolute)]
     latency = (metric for metric in others if metric.name.startswith("latency_p"))

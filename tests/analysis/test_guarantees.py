@@ -62,6 +62,7 @@ def alarms(excess, expected):
                 surprise=(z - expected)[:, None] * shape,
                 excess=z,
                 steady=np.ones(z.size, dtype=bool),
+                scarce=np.zeros(z.size, dtype=bool),
             )
         )
         alarmed |= evidence.log_means(opinions)[0] >= -np.log(ALPHA)
@@ -92,6 +93,23 @@ def test_plain_likelihood_ratios_would_fail_that_test():
     excess = bursts(np.random.default_rng(3), (60, 1000))
     wealth = np.cumsum(betting.excess_log_ratio(excess, 1.0), axis=0)
     assert not seldom(int((wealth.max(axis=0) >= -np.log(ALPHA)).sum()), 1000, ALPHA)
+
+
+@pytest.mark.parametrize("scarce", [True, False])
+def test_three_ticks_of_whatever_never_reach_the_alarm_but_what_lasts_does(scarce):
+    evidence = Evidence.none(1)
+    everything = Bets(
+        log_ratios=np.full((2, 1, BETTORS), 50.0),
+        surprise=np.zeros((2, 1, BETTORS)),
+        excess=np.zeros(1),
+        steady=np.ones(1, dtype=bool),
+        scarce=np.array([scarce]),
+    )
+    wealth = []
+    for _ in range(8):
+        evidence = evidence.after(everything)
+        wealth.append(evidence.log_means(np.full((1, BETTORS), -np.log(BETTORS)))[0, 0])
+    assert wealth[2] < -np.log(Policy().alpha) < wealth[7]
 
 
 SCENARIOS = {

@@ -63,18 +63,35 @@ def test_the_same_seed_gives_the_same_run():
 
 
 def test_the_adaptive_ramp_is_quicker_with_a_good_canary_and_kinder_with_bad_ones():
+    runs = 12
     rows = {
-        (kind, case): row(case, [simulated(rehearsal(ramp=ramp), case, seed) for seed in range(8)])
+        (kind, case): row(case, [simulated(rehearsal(ramp=ramp), case, seed) for seed in range(runs)])
         for kind, ramp in (("fixed", FIXED), ("adaptive", AdaptiveRamp()))
         for case in (IDENTICAL, "errors +5 pp", "latency x1.5")
     }
     good = [rows[kind, IDENTICAL] for kind in ("adaptive", "fixed")]
-    assert [each.promoted for each in good] == [8, 8]
+    assert [each.promoted for each in good] == [runs, runs]
     assert good[0].seconds_to_promotion <= 0.7 * good[1].seconds_to_promotion
     for case in ("errors +5 pp", "latency x1.5"):
         adaptive, fixed = rows["adaptive", case], rows["fixed", case]
-        assert (adaptive.aborted, fixed.aborted) == (8, 8)
-        assert adaptive.bad_requests < fixed.bad_requests
+        assert (adaptive.aborted, fixed.aborted) == (runs, runs)
+        assert adaptive.bad_requests <= 0.6 * fixed.bad_requests
+
+
+def test_with_low_traffic_the_adaptive_ramp_takes_longer_over_a_weight_and_does_not_guess():
+    ramp, per_second = AdaptiveRamp(first=10), 2.0
+    fields = {"ramp": ramp, "deadline_seconds": 7200.0, "service": Service(requests_per_second=per_second)}
+    good, bad = (simulated(rehearsal(**fields), case, 1) for case in (IDENTICAL, "outage"))
+    assert good.seconds >= 0.7 * (ramp.requests / (0.1 * per_second) + ramp.soak_requests / (0.5 * per_second))
+    assert bad.ending is Ending.ABORTED
+    assert bad.requests < 2 * ramp.requests
+
+
+def test_with_next_to_no_traffic_the_adaptive_ramp_stays_where_it_began_until_the_deadline():
+    fields = {"ramp": AdaptiveRamp(), "service": Service(requests_per_second=0.05)}
+    ended = simulated(rehearsal(**fields, deadline_seconds=1800.0), IDENTICAL, 1)
+    assert (ended.ending, ended.seconds) == (Ending.UNDECIDED, 1800.0)
+    assert ended.requests < 0.05 * 1800 * 0.1
 
 
 def outcome(ending, seconds, bad):
