@@ -17,8 +17,10 @@ from canary_analyzer.rollout.story import Figures
 
 WIDE = 140
 """Columns from which each metric's sentence stands beside its bars."""
-_USED = 13
-"""Lines that are not of the story, metrics not counted."""
+_WHY, _NEXT = 4, 5
+"""Lines at most for the sentence of reason, and for what to do."""
+_USED = 10 + _NEXT
+"""Lines that are not of the story, metrics and reason not counted."""
 COLOURS = {
     Phase.SUCCEEDED: "green",
     Phase.PROMOTING: "green",
@@ -52,8 +54,9 @@ def picture(look: Look, size: tuple[int, int]) -> RenderableType:
     parts: list[RenderableType] = [_head(look), Text()]
     if look.story.metrics:
         parts += [_metrics(look, columns), _requests(look), Text()]
-    room = max(3, lines - _USED - len(look.story.metrics))
-    parts += [*_story(look, room, columns), Text(), _cut(f"Next: {what_now(look.run)}", 3 * columns)]
+    why = [_cut(f"Why: {look.run.reason}", _WHY * columns), Text()] if look.run.reason else []
+    room = max(3, lines - _USED - len(look.story.metrics) - (_WHY + 1 if why else 0))
+    parts += [*_story(look, room, columns), Text(), *why, _cut(f"Next: {what_now(look.run)}", _NEXT * columns)]
     return Group(*parts)
 
 
@@ -99,7 +102,7 @@ def _evidence(figures: Figures, width: int) -> Iterator[RenderableType]:
 
 def _effect(figures: Figures, *, is_share: bool) -> Text:
     value, low, high = (effect(each, is_share=is_share) for each in (figures.effect, figures.low, figures.high))
-    return Text(f"{value} ({low} to {high})")
+    return Text(f"{value} ({low} to {high}){' pp' if is_share else ''}")
 
 
 def _requests(look: Look) -> Text:

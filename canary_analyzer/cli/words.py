@@ -50,7 +50,7 @@ def effect(value: float | None, *, is_share: bool) -> str:
     """Say an effect: of shares in percentage points, of times as a factor."""
     if value is None:
         return "?"
-    return f"{100 * value:+.2f} pp" if is_share else f"x{value:.2f}"
+    return f"{100 * value:+.2f}" if is_share else f"x{value:.2f}"
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

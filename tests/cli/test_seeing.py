@@ -61,7 +61,7 @@ def test_effects_of_the_user_s_own_metrics_are_points_or_factors_as_their_kind_i
     told = replace(record, run=record.run.model_copy(update={"policy": policy}), story=story)
     records.save(shop.cluster, told)
     shown = canary("status", "app").stdout
-    assert "+150.00 pp (+90.00 pp to +190.00 pp)" in shown
+    assert "+150.00 (+90.00 to +190.00) pp" in shown
     assert "x1.50 (x0.90 to x1.90)" in shown
 
 

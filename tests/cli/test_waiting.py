@@ -150,8 +150,8 @@ def test_watch_fits_its_terminal(shop, emulator, columns, settings, coloured):
         "seen 10.0 %",
         "errors",
         "█",
-        "+2.00 pp",
-        "40 of 100",
+        "+2.00 (-1.00 to +5.00) pp",
+        "Why: errors: 40 of 100",
         "Next:",
     ):
         assert part in plain
