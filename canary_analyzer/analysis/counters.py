@@ -13,20 +13,19 @@ and https://prometheus.io/docs/prometheus/latest/querying/functions/#increase
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, isnan
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Self
+from typing import NamedTuple, Self
 
 _BY_TIME = itemgetter(0)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """Raw samples of one counter.
 
     Attributes:
@@ -38,16 +37,14 @@ class Series:
     points: Sequence[tuple[float, float]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Increment:
+class Increment(NamedTuple):
     """What the counter `key` counted in each interval: `counts` has one entry per interval."""
 
     key: Hashable
     counts: Sequence[float]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One reading of a counter: unix seconds and value."""
 
     time: float
@@ -75,6 +72,11 @@ class CounterState:
     def begin(cls, start: float, *, watched: bool = True) -> Self:
         """Return the state of one who begins to count at `start` (unix seconds) and has seen nothing yet."""
         return cls(start=start, boundary=start, last=MappingProxyType({}), watched=watched)
+
+    def counted(self, key: Hashable) -> float:
+        """Return unix seconds of the sample that a counter is counted from, where it has one of that time or before."""
+        last = self.last.get(key)
+        return self.start if last is None else last.time
 
     @property
     def newest(self) -> float | None:
@@ -116,16 +118,6 @@ def advance(
             last[key] = newest
     watched = state.watched or bool(last)
     return CounterState(start=state.start, boundary=ends[-1], last=last, watched=watched), tuple(increments)
-
-
-def unseen(state: CounterState, key: Hashable, points: Sequence[tuple[float, Any]]) -> Sequence[tuple[float, Any]]:
-    """Return the points (ascending) of a counter without those before the one that `advance` counts from.
-
-    That one stays: it shows how fresh the series is, and how far apart its samples are.
-    """
-    counted = state.last.get(key)
-    since = state.start if counted is None else counted.time
-    return points[max(0, bisect_right(points, since, key=_BY_TIME) - 1) :]
 
 
 def _check(state: CounterState, boundaries: Sequence[float]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
-from canary_analyzer.analysis.counters import Series, unseen
+from canary_analyzer.analysis.counters import Series
 from canary_analyzer.metrics.client import PrometheusReader
-from canary_analyzer.metrics.histograms import Bucket, bucket
+from canary_analyzer.metrics.histograms import Bucket, bucket, in_words
 from canary_analyzer.metrics.pairs import Pair
 from canary_analyzer.metrics.promql import Part, Query, Role
 from canary_analyzer.metrics.raw import RawSeries
@@ -37,7 +35,7 @@ class Known:
 
     def __init__(self) -> None:
         self._owned: dict[bytes, Owned] = {}
-        self._sources: dict[Hashable, tuple[str, ...]] = {}
+        self._sources: dict[str, str] = {}
 
     def holds(self, pairs: Collection[Pair]) -> bool:
         """Return whether it may be relied on for these pairs; where not, all is forgotten."""
@@ -92,16 +90,15 @@ def ask(
     for query in queries:
         for raw in prometheus.points(query.selector, at=at, window_seconds=at - since):
             for owned in known.owned(query, raw) if known is not None else _owned(query, raw):
-                if owned[0] in answers:  # a query may catch what is another's
-                    _sort_in(answers[owned[0]], owned, raw.points)
+                if (answer := answers.get(owned[0])) is not None:  # a query may catch what is another's
+                    _sort_in(answer, owned, raw)
 
 
-def _sort_in(answer: PairAnswer, owned: Owned, points: Sequence[tuple[float, str]]) -> None:
+def _sort_in(answer: PairAnswer, owned: Owned, raw: RawSeries) -> None:
     _, parts, replica, key = owned
-    fresh = unseen(answer.state.counter(parts[0]), key, points)
-    series = Series(key=key, points=[(time, float(value)) for time, value in fresh])
+    copy = Copy(replica, Series(key, raw.since(answer.state.counter(parts[0]).counted(key))))
     for part in parts:
-        answer.samples.setdefault(part, []).append(Copy(replica=replica, series=series))
+        answer.samples.setdefault(part, []).append(copy)
 
 
 def _owned(query: Query, raw: RawSeries) -> Sequence[Owned]:
@@ -117,10 +114,7 @@ def _owned(query: Query, raw: RawSeries) -> Sequence[Owned]:
 
 
 def _take_apart(labels: dict[str, str], role: Role, unit_ms: float) -> tuple[str, Hashable]:
-    """Return which replica of Prometheus a series is from, and what it counts; what is only of the one is taken out.
-
-    The key is one flat tuple, of few bytes, since the same few strings make up the labels of all series of a mesh.
-    """
+    """Return which replica of Prometheus a series is from, and what it counts; what is only of the one is taken out."""
     replica, le = take_replica(labels), labels.pop("le", None)
-    source = tuple(map(sys.intern, chain.from_iterable(sorted(labels.items()))))
+    source = in_words(labels)
     return replica, bucket(source, le, unit_ms) if role is Role.BUCKET else source

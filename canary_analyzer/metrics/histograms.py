@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from operator import add
 from typing import NamedTuple
@@ -19,13 +20,18 @@ class UnreadableHistogramError(ValueError):
 
 
 class Bucket(NamedTuple):
-    """Which bucket counter: of what source (all labels but `le`, as name, value, name, ...), up to which edge."""
+    """Which bucket counter: of what source (all labels but `le`, in words), up to which edge."""
 
-    source: tuple[str, ...]
+    source: str
     edge: float
 
 
-def bucket(source: tuple[str, ...], le: str | None, unit_ms: float) -> Bucket:
+def in_words(labels: Mapping[str, str]) -> str:
+    """Return a text that the same labels, and no others, have: what is looked up often is one string with one hash."""
+    return json.dumps(labels, sort_keys=True, ensure_ascii=False)
+
+
+def bucket(source: str, le: str | None, unit_ms: float) -> Bucket:
     """Return the bucket whose upper edge is `le`, in a unit of so many milliseconds.
 
     Raises:
@@ -35,7 +41,7 @@ def bucket(source: tuple[str, ...], le: str | None, unit_ms: float) -> Bucket:
         # 0.005 s are 5 ms, not 5.000000000000001.
         return Bucket(source=source, edge=float(f"{float(le or '') * unit_ms:.9g}"))
     except ValueError as error:
-        raise UnreadableHistogramError(f"the histogram {_words(source)} has a bucket with le={le!r}") from error
+        raise UnreadableHistogramError(f"the histogram {source} has a bucket with le={le!r}") from error
 
 
 def common_edges(buckets: Iterable[Bucket]) -> Edges | None:
@@ -44,7 +50,7 @@ def common_edges(buckets: Iterable[Bucket]) -> Edges | None:
     Bucket counters are cumulative, so what lies below a common edge is known for every histogram, whatever other edges
     it has.
     """
-    edges: dict[tuple[str, ...], set[float]] = {}
+    edges: dict[str, set[float]] = {}
     for one in buckets:
         edges.setdefault(one.source, set()).add(one.edge)
     if not edges:
@@ -60,7 +66,7 @@ def between_edges(increments: Iterable[Increment], edges: Edges, ticks: int) -> 
     """
     cumulative = [[0.0] * ticks for _ in (*edges, np.inf)]
     column = {edge: index for index, edge in enumerate((*edges, np.inf))}
-    seen: dict[tuple[str, ...], set[float]] = {}
+    seen: dict[str, set[float]] = {}
     for one in increments:
         key = one.key
         if isinstance(key, Bucket) and key.edge in column:
@@ -73,12 +79,7 @@ def between_edges(increments: Iterable[Increment], edges: Edges, ticks: int) -> 
     return np.diff(ascending, axis=0, prepend=0).astype(np.int64).T
 
 
-def _check(seen: Mapping[tuple[str, ...], set[float]], wanted: set[float]) -> None:
+def _check(seen: Mapping[str, set[float]], wanted: set[float]) -> None:
     for source, edges in seen.items():
         if missing := sorted(wanted - edges):
-            raise UnreadableHistogramError(f"the histogram {_words(source)} lacks the buckets le={missing}")
-
-
-def _words(source: tuple[str, ...]) -> str:
-    pairs = zip(source[::2], source[1::2], strict=True)
-    return "{" + ", ".join(f'{name}="{value}"' for name, value in pairs) + "}"
+            raise UnreadableHistogramError(f"the histogram {source} lacks the buckets le={missing}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import NamedTuple
 
 from canary_analyzer.analysis.counters import Series
 
@@ -11,8 +11,7 @@ from canary_analyzer.analysis.counters import Series
 REPLICA_LABELS = ("prometheus_replica", "__replica__", "replica")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Copy:
+class Copy(NamedTuple):
     """A series as one replica of Prometheus has it; `replica` is empty where there is but one."""
 
     replica: str
@@ -25,7 +24,7 @@ def take_replica(labels: dict[str, str]) -> str:
 
 
 def one_replica(
-    copies: Iterable[Copy], preferred: str | None, fresh_since: float
+    copies: Collection[Copy], preferred: str | None, fresh_since: float
 ) -> tuple[tuple[Series, ...], str | None]:
     """Return each series once, and the replica to prefer the next time.
 
@@ -37,6 +36,9 @@ def one_replica(
         preferred: The replica that was chosen before, if any.
         fresh_since: Unix seconds; a replica without a sample since then has fallen silent.
     """
+    if not any(copy.replica for copy in copies):
+        fresh = any(_newest(copy.series) >= fresh_since for copy in copies)
+        return tuple(copy.series for copy in copies), "" if fresh else preferred
     by_key: dict[Hashable, dict[str, Series]] = {}
     for copy in copies:
         by_key.setdefault(copy.series.key, {})[copy.replica] = copy.series

@@ -15,7 +15,7 @@ from canary_analyzer.metrics.tally import PairState, tally
 def buckets(values, arm=Arm.BASELINE, at=105.0, pod="a", unit_ms=1):
     """One histogram: {edge: cumulative count at `at`}, zero at 100."""
     for edge, value in values.items():
-        series = Series(key=bucket(("pod", pod), edge, unit_ms), points=[(100.0, 0.0), (at, value)])
+        series = Series(key=bucket(pod, edge, unit_ms), points=[(100.0, 0.0), (at, value)])
         yield Part(arm=arm, role=Role.BUCKET), Copy(replica="", series=series)
 
 
