@@ -61,7 +61,7 @@ dashboards: setup  ## renew the Grafana dashboards' JSON from their Python
 
 docs: setup  ## renew the pages that are made from the code, and build the site, strictly: build/site
 	@$(BIN)/python docs/generate.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 picture: setup  ## draw README's picture of a verdict anew, from a canary on the mesh in a box
 	@WRITE_PICTURE=1 $(BIN)/pytest -m long tests/e2e/rollouts/test_picture.py

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
 
 import pytest
 import yaml
+from markdown.extensions.toc import slugify
 from markdown_it import MarkdownIt
 
 from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, override
@@ -68,8 +70,12 @@ def test_json_is_json(json_block):
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "chart/README.md"])
 def test_links_outside_of_the_site_lead_somewhere(root, name):
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", (root / name).read_text())
-    assert [target for target in targets if not ((root / name).parent / target).exists()] == []
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]*))?\)", (root / name).read_text()):
+        found = (root / name).parent / target
+        assert found.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            assert anchor in {slugify(title, "-") for title in titles}, f"{target}#{anchor}"
 
 
 class Loads(HTMLParser):
@@ -85,15 +91,30 @@ class Loads(HTMLParser):
             self.found += [given[name] for name in ("src", "href", "srcset", "action") if given.get(name)]
 
 
+def built(root, folder, *options):
+    """Build the site as `make docs` does; quietly would not do: warnings that nobody prints are not counted either."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder, *options]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, root):
-    """The site, built as `make docs` builds it: a dead link or anchor, or a page outside of the menu, is an error."""
+    """The site: a dead link or anchor, or a page outside of the menu, is an error."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
+    done = built(root, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("link", ["nowhere.md", "alerts.md#nowhere"])
+def test_a_dead_link_ends_the_build(root, tmp_path, link):
+    shutil.copytree(root / "docs", tmp_path / "docs")
+    shutil.copy(root / "mkdocs.yml", tmp_path)
+    with (tmp_path / "docs/faq.md").open("a") as page:
+        page.write(f"[there]({link})\n")
+    assert built(tmp_path, tmp_path / "site").returncode != 0
 
 
 def test_pages_of_the_site_load_nothing_from_elsewhere(site):
@@ -111,3 +132,23 @@ def test_the_site_holds_pages_and_nothing_of_how_they_are_made(site):
     assert not [*site.rglob("*.py")]
     assert (site / "ci-cd/github-actions.yaml").exists()
     assert (site / "reference/config.schema.json").exists()
+
+
+@pytest.mark.long
+def test_a_browser_loads_every_page_from_the_site_alone(site):
+    playwright = pytest.importorskip("playwright.sync_api", reason="make setup installs it")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("chromium is not on PATH: make setup installs it, where it can")
+    loaded, errors = [], []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page()
+        tab.on("request", lambda request: loaded.append(request.url))
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        for page in sorted(site.rglob("*.html")):
+            if page.name != "404.html":  # its paths begin at the site's root
+                tab.goto(page.as_uri())
+        browser.close()
+    assert not errors
+    assert [url for url in loaded if not url.startswith(("file:", "data:", "blob:"))] == []
