@@ -128,6 +128,8 @@ def _times(value: float) -> str:
 
 def _figure(value: float, sign: str) -> str:
     """Return about three digits, and never an exponent."""
+    if value == 0:
+        return "0"
     digits = next((digits for digits, least in enumerate((100, 10, 1)) if abs(value) >= least), 3)
     return f"{value:{sign},.{digits}f}"
 
