@@ -1,5 +1,6 @@
 """The whole service, put together and run until it is told to stop."""
 
+import gc
 import os
 import signal
 import socket
@@ -34,6 +35,8 @@ from canary_analyzer.service.webhooks import Webhooks
 log = structlog.get_logger()
 
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+GARBAGE = 20_000
+"""Values made and not yet freed after which cycles are looked for among them; Python's own default is 700."""
 TURNS = 3
 """Jobs of one Deployment that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
 
@@ -85,6 +88,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     ports.notifications.configure(settings.notifications, settings.status_page_url)
     following = (cluster, settings.namespaces or ("",), shards.owns)
     threading.Thread(target=ports.notifications.follow, args=following, name="notify", daemon=True).start()
+    _spare_the_collector()
     scheduler.start()
     if isinstance(shards, Replicas):
         shards.start(
@@ -103,6 +107,16 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     if isinstance(shards, Replicas):
         shards.release()
     server.shutdown()
+
+
+def _spare_the_collector() -> None:
+    """Let the garbage collector pass over what lasts as long as the process, and look for cycles less often.
+
+    With thousands of small values made in each pass it takes a fifth of the processor time otherwise.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
 
 def _shards(cluster: Cluster, settings: ReplicaSettings) -> Replicas | Alone:

@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 900.0
 PROFILE = {
     "tick_seconds": TICK_SECONDS,
     "settle_seconds": TICK_SECONDS,
-    "steps": [{"weight": weight, "seconds": 12, "requests": 20} for weight in (20, 50)],
+    "steps": [{"weight": 20, "seconds": 12, "requests": 60}, {"weight": 50, "seconds": 12, "requests": 200}],
     "on_inconclusive": "promote",
     "deadline_seconds": 3600,
 }
