@@ -12,6 +12,8 @@ from canary_analyzer.analysis.types import Floats, Interval
 
 _NO_MORE_THAN_CHANCE = 3.0
 """Ticks that the prior is worth that requests are independent."""
+_MAY_BE_A_BURST = 20.0
+"""How much more the first tick may differ; the doubt fades with the square of the ticks, since bursts are short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +118,14 @@ class Matched:
         return int(self.requests)
 
     def dispersion(self) -> Floats:
-        """Return per edge [B-1] how much more than independent requests the ticks surely differ, at least 1.
+        """Return per edge [B-1] how much more than independent requests the ticks differ, at least 1.
 
-        Surely: less half a standard deviation of what they come to when requests are independent.
+        What exceeds chance by a standard deviation counts twice: it comes from a few bursts, and of so few there might
+        as well have been twice as many. The first ticks may all be one burst, which nothing contradicts yet.
         """
         ticks = _NO_MORE_THAN_CHANCE + self.compared
-        return np.maximum((_NO_MORE_THAN_CHANCE + self.wander) / ticks * (1 - math.sqrt(2 / ticks) / 2), 1.0)
+        beyond = (_NO_MORE_THAN_CHANCE + self.wander) / ticks - 1 - math.sqrt(2 / ticks)
+        return np.asarray((1 + 2 * np.maximum(beyond, 0.0)) * (1 + _MAY_BE_A_BURST / (1 + self.compared) ** 2))
 
     def worth(self) -> tuple[Floats, Floats]:
         """Return [2, B] counts of canary and weighted baseline as if from independent requests, and their sums [2]."""
