@@ -135,8 +135,10 @@ def valid(document, version):
     kubernetes_validate.validate(json.loads(document), version, strict=True)
 
 
-def test_helm_finds_nothing_wrong(helm, chart):
-    answer = helm.run("lint", "--strict", chart)
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_helm_finds_nothing_wrong(helm, chart, kubernetes_version, values):
+    place = ("--namespace", "shop", "--kube-version", kubernetes_version, "--values", "-")
+    answer = helm.run("lint", "--strict", chart, *place, given=json.dumps(values))
     assert answer.returncode == 0, answer.stdout
 
 
