@@ -67,9 +67,11 @@ def test_the_page_of_a_run_has_its_pictures_and_says_why_and_what_now(site, busy
     shoot(f"{site}/runs/default/{name}", f"run-{name}")
 
 
+@pytest.mark.parametrize("path", ["/", "/runs/default/checkout-6"], ids=["list", "run"])
+@pytest.mark.parametrize("width", [1280, 390], ids=["wide", "phone"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_everybody_can_read_the_list(site, busy, visit, dark):
-    assert visit(site, dark=dark).serious() == []
+def test_everybody_can_read_it(site, busy, visit, path, width, dark):
+    assert visit(site + path, dark=dark, width=width).serious() == []
 
 
 @pytest.fixture
