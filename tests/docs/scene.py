@@ -61,6 +61,25 @@ class Scene:
                 self.cluster.create(kind, document)
             self.roll_out(namespace, APP)
 
+    def knows_prometheus_operator(self):
+        """Let there be the kinds that it brings."""
+        for kind in ("ServiceMonitor", "PrometheusRule"):
+            plural, group = f"{kind.lower()}s", "monitoring.coreos.com"
+            schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+            definition = {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": f"{plural}.{group}"},
+                "spec": {
+                    "group": group,
+                    "scope": "Namespaced",
+                    "names": {"kind": kind, "plural": plural},
+                    "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+                },
+            }
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            requests.post(f"{self._server.url}{path}", json=definition, timeout=10).raise_for_status()
+
     def close(self):
         self._call(self._server.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

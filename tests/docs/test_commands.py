@@ -116,6 +116,8 @@ def follow(command, place):
         return missing(words[0])
     if words[:3] == ["kubectl", "rollout", "status"]:
         place.roll_out(namespace_of(words), words[3].removeprefix("deployment/"))
+    if "serviceMonitor.enabled=true" in words:
+        place.knows_prometheus_operator()
     if words[:2] == ["helm", "upgrade"]:
         typed("helm install canary-analyzer ./chart --namespace shop")
     return typed(shlex.join(words) if words[0] == "make" else command)
