@@ -97,7 +97,7 @@ def observe(cluster: Reads, run: Run) -> View | None:
         canary_trouble=trouble(pods),
         canary_unready=unready(pods) if not serving else "",
         canary_services=bool(services) and all(each is not None and not _is_deleted(each) for each in services),
-        services_left=any(each is not None for each in services),
+        services_left=any(each is not None and not _is_given_up(each) for each in services),
         autoscaler=autoscaler(cluster, run.namespace, run.stable),
         weight=weight(routes, run),
         reached=run.traffic if reached(routes, run) else None,
@@ -176,6 +176,11 @@ def _is_deleted(document: Document) -> bool:
     return "deletionTimestamp" in document["metadata"]
 
 
+def _is_given_up(document: Document) -> bool:
+    """Whether it is deleted and held by others alone: when it goes is theirs to say."""
+    return _is_deleted(document) and sibling.FINALIZER not in (document["metadata"].get("finalizers") or [])
+
+
 def _stuck(conditions: Sequence[Mapping[str, Any]]) -> str:
     progressing = (c for c in conditions if c["type"] == "Progressing" and c["status"] == "False")
     return next((f"{c.get('reason')}: {c.get('message')}" for c in progressing), "")
@@ -192,7 +197,7 @@ def wishes(stable: Document, run: Run) -> Wishes:
         approve=found.get(annotations.APPROVE, ""),
         promote=found.get(annotations.PROMOTE, ""),
         abort=found.get(annotations.ABORT, ""),
-        told=(str(status.get("run")), str(status.get("phase"))),
+        told=(str(status.get("run")), str(status.get("phase")), str(status.get("waiting", ""))),
         closed=ended and status.get("run") == run.name,
     )
 

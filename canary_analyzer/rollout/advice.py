@@ -28,7 +28,13 @@ def what_now(run: Run) -> str:
 def in_sight(run: Run) -> str:
     """Return the line of JSON that users read in the annotation `status`: where a run is, why, and what to do next."""
     return annotations.status_line(
-        run=run.name, phase=run.phase, weight=run.weight, verdict=run.verdict, reason=run.reason, advice=what_now(run)
+        run=run.name,
+        phase=run.phase,
+        weight=run.weight,
+        verdict=run.verdict,
+        reason=run.reason,
+        waiting=run.waiting,
+        advice=what_now(run),
     )
 
 

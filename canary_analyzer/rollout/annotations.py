@@ -204,10 +204,13 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def status_line(*, run: str, phase: str, weight: int, verdict: str, reason: str, advice: str = "") -> str:  # noqa: PLR0913 (one for each field)
+def status_line(  # noqa: PLR0913 (one for each field)
+    *, run: str, phase: str, weight: int, verdict: str, reason: str, waiting: str = "", advice: str = ""
+) -> str:
     """Return the one line of JSON that users read in the annotation `status`; `advice` says what to do next."""
     fields = {"run": run, "phase": phase, "weight": weight, "verdict": verdict, "reason": reason[:REASON_LENGTH]}
-    return json.dumps(fields | ({"what_now": advice} if advice else {}), ensure_ascii=False)
+    more = {"waiting": waiting, "what_now": advice}
+    return json.dumps(fields | {name: text for name, text in more.items() if text}, ensure_ascii=False)
 
 
 def tells_of_a_run(deployment: Mapping[str, Any]) -> bool:

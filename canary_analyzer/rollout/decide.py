@@ -14,10 +14,12 @@ from canary_analyzer.rollout.programs.goals import too_thin, weight_after
 from canary_analyzer.rollout.ramp import is_last_comparison, traffic_in_words, weights_of
 from canary_analyzer.rollout.rolling_rules import remembered
 from canary_analyzer.rollout.rules import abort_reason, hold_reason
-from canary_analyzer.rollout.run import Run, Window
+from canary_analyzer.rollout.run import REASON_LENGTH, Run, Window
 from canary_analyzer.rollout.steps import ApprovalStep
 from canary_analyzer.rollout.strategy import Strategy
 
+SLOW_SECONDS = 60.0
+"""After so long at a stage that has no limit, people are told what it waits for."""
 MOST_REVERTS = 3
 """So often our weights are put back again before we take somebody else's edits for an intention."""
 
@@ -40,7 +42,17 @@ def decide(situation: Situation) -> Decision:
     s = s.of(interrupted(s))
     while not s.run.ended and (following := _progress(s)) != s.run:
         s = s.of(following)
+    s = s.of(_told_to_wait(s))
     return Decision(run=s.run, action=_action(s))
+
+
+def _told_to_wait(s: Situation) -> Run:
+    """Say what is waited for, once at each stage that takes long."""
+    waits = stage_of(s.run).waits if not s.run.ended else None
+    if waits is None or s.run.waiting or s.elapsed < SLOW_SECONDS:
+        return s.run
+    waiting = f"after {s.elapsed:.0f} s still waiting for {waits(s)}"
+    return s.run.model_copy(update={"waiting": waiting[:REASON_LENGTH]}).noting(waiting, s.now)
 
 
 def _action(s: Situation) -> Action | None:

@@ -132,6 +132,8 @@ class Run(Value):
     """How long users have held it before; their time is not the run's."""
     reverts: int = 0
     """How often somebody else put our weights back."""
+    waiting: str = ""
+    """What the stage waits for, once it takes long; empty before."""
     windows: tuple[Window, ...] = ()
     verdict: str = ""
     cause: Cause | None = None
@@ -197,7 +199,7 @@ class Run(Value):
     def at_stage(self, stage: str, now: float) -> Self:
         """Return the run at another stage, its clock started anew, its open window of samples closed."""
         closed = tuple(w if w.until is not None else Window(since=w.since, until=now) for w in self.windows)
-        return self.model_copy(update={"stage": stage, "stage_since": now, "windows": closed})
+        return self.model_copy(update={"stage": stage, "stage_since": now, "windows": closed, "waiting": ""})
 
     def held(self, wanted: bool, now: float) -> Self:
         """Return the run held by a user, or let go."""

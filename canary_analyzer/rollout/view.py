@@ -47,8 +47,8 @@ class Wishes:
     approve: str = ""
     promote: str = ""
     abort: str = ""
-    told: tuple[str, str] = ("", "")
-    """Run and phase that the status annotation names."""
+    told: tuple[str, str, str] = ("", "", "")
+    """Run, phase, and what is waited for, that the status annotation names."""
     closed: bool = False
     """Our closing write is there: trigger taken away, final status written."""
 

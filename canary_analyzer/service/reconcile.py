@@ -241,7 +241,7 @@ def _told(cluster: Cluster, active: Active) -> Active:
             emit(cluster, about, _notice(run, moment))
             told_until = moment.at
     told = active.view.wishes.told if active.view is not None else None
-    if not run.ended and told != (run.name, run.phase):
+    if not run.ended and told != (run.name, run.phase, run.waiting):
         set_status(cluster, run)
     return replace(active, told_until=told_until)
 

@@ -49,9 +49,9 @@ _DRAIN = _named(ramp.LEAVING, "drain canary")
 _LEAVING: Program = (
     _DRAIN,
     _named(ramp.LEAVING, "settle drained"),
-    Stage(name="restore route", done=_routes_restored, action=lambda _: RestoreRoutes()),
+    Stage(name="restore route", done=_routes_restored, action=lambda _: RestoreRoutes(), waits=goals.way_back),
     Stage(name="settle restored", done=goals.settled),
-    Stage(name="release floor", done=goals.floor_released, action=lambda _: ReleaseFloor()),
+    Stage(name="release floor", done=goals.floor_released, action=lambda _: ReleaseFloor(), waits=goals.floor),
     _named(ramp.LEAVING, "tell the end"),
     ramp.CLOSE,
 )
@@ -65,7 +65,12 @@ STEP: Program = tuple(
 )
 
 PROMOTING: Program = (
-    Stage(name=HOLD_WEIGHT, done=goals.traffic_set, action=lambda s: SetTraffic(traffic=s.run.traffic)),
+    Stage(
+        name=HOLD_WEIGHT,
+        done=goals.traffic_set,
+        action=lambda s: SetTraffic(traffic=s.run.traffic),
+        waits=lambda s: f"the canary to have its weight of {s.run.weight} % again",
+    ),
     Stage(
         name=AWAIT_IMAGE,
         done=goals.stable_patched,
@@ -86,8 +91,13 @@ ABORTING: Program = (
         name="restore stable",
         done=lambda s: not may_patch(s.run) or goals.stable_restored(s),
         action=_restore,
+        waits=goals.old_images,
     ),
-    Stage(name="await restored stable", done=lambda s: not may_patch(s.run) or goals.stable_recovered(s)),
+    Stage(
+        name="await restored stable",
+        done=lambda s: not may_patch(s.run) or goals.stable_recovered(s),
+        waits=goals.recovery,
+    ),
     _DRAIN,
     _named(ramp.ABORTING, "tell of the roll-back"),
     *_LEAVING[1:],

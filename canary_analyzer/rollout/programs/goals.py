@@ -15,6 +15,8 @@ from canary_analyzer.rollout.view import Workload
 
 SETTLE_LIMIT = 6
 """Settle times after which a data plane that nobody can observe (no metrics) is taken to have followed."""
+ENOUGH = 0.75
+"""Share of stable's pods that can take all requests for a while: Kubernetes lets a rolling update go as low."""
 TELL_LIMIT = 60.0
 """Seconds that webhooks have to hear of a roll-back or an end, and that we have to give up fields of a route."""
 
@@ -65,8 +67,8 @@ def floor_held(s: Situation) -> bool:
 
 
 def floor_released(s: Situation) -> bool:
-    """Whether stable's autoscaler has its own minimum."""
-    return s.view.autoscaler is None or not s.view.autoscaler.held
+    """Whether stable's autoscaler has its own minimum; one that cannot be written is given up, and swept later."""
+    return s.view.autoscaler is None or not s.view.autoscaler.held or overlong(s)
 
 
 def gates_open(s: Situation) -> bool:
@@ -206,17 +208,29 @@ def stable_recovered(s: Situation) -> bool:
     cannot serve, are no reason to keep users on the canary.
     """
     serving = s.view.canary is not None and s.view.canary.available > 0
-    return not s.run.stable_patched or s.view.stable.settled or not serving
+    enough = overlong(s) and s.view.stable.available >= ENOUGH * s.view.stable.replicas
+    return not s.run.stable_patched or s.view.stable.settled or not serving or enough
 
 
 def canary_deleted(s: Situation) -> bool:
-    """Whether every sibling's Deployment and every pod of it are gone."""
+    """Whether every sibling's Deployment and every pod of it are gone.
+
+    Pods of a node that is lost stay until the node is taken away, and somebody's finalizer may hold a Deployment: no
+    route leads there any more, so that these are not waited for without end.
+    """
+    if overlong(s):
+        return all(each is None or each.deleted for each in siblings(s))
     return not any(siblings(s)) and s.view.canary_pods == 0
 
 
 def services_deleted(s: Situation) -> bool:
     """Whether every sibling's Service is gone."""
     return not s.view.services_left
+
+
+def overlong(s: Situation) -> bool:
+    """Whether the stage has taken as long as a whole Deployment may take to roll out, and something was tried."""
+    return s.elapsed > s.run.policy.promote_seconds and not s.view.first_look
 
 
 def closed(s: Situation) -> bool:
@@ -284,3 +298,59 @@ def unpatched(s: Situation) -> str:
 def not_rolled_out(s: Situation) -> str:
     """Say what stable is late with."""
     return f"{s.run.deployment} did not roll out the promoted version"
+
+
+# What to say when a stage without a limit takes long: "still waiting for ..." -----------------------------------------
+
+
+def drain(s: Situation) -> str:
+    """Say which routes still lead to the canary."""
+    return f"{_routes(s)} to send no request to the canary{_trouble(s)}"
+
+
+def way_back(s: Situation) -> str:
+    """Say which routes are still ours."""
+    return f"{_routes(s)} to be as their owner had them{_trouble(s)}"
+
+
+def floor(s: Situation) -> str:
+    """Say which autoscaler is still held."""
+    return f"the autoscaler of {s.run.stable} to have its own minReplicas again{_trouble(s)}"
+
+
+def pods_gone(s: Situation) -> str:
+    """Say what is left of the canary's Deployments."""
+    left = f"{s.view.canary_pods} pods are left; a finalizer, or a node that does not answer?"
+    return f"the canary {s.run.canary} to be gone{_trouble(s) or f' ({left})'}"
+
+
+def services_gone(s: Situation) -> str:
+    """Say that Services are left."""
+    return f"the Service {s.run.canary_service} to be gone{_trouble(s)}"
+
+
+def old_images(s: Situation) -> str:
+    """Say that stable still has new images."""
+    return f"{s.run.stable} to be given its old image{_trouble(s)}"
+
+
+def recovery(s: Situation) -> str:
+    """Say how far stable has come back."""
+    stable = s.view.stable
+    found = (
+        f"{stable.available} of {stable.replicas} pods are Available{f'; {stable.failure}' if stable.failure else ''}"
+    )
+    return f"{s.run.stable} to be rolled out with its old version ({found})"
+
+
+def closing(s: Situation) -> str:
+    """Say which annotations could not be written."""
+    return f"the annotations of {s.run.deployment} to say how it ended{_trouble(s)}"
+
+
+def _routes(s: Situation) -> str:
+    return ", ".join(map(str, s.run.routes)) or "the routes"
+
+
+def _trouble(s: Situation) -> str:
+    return f" ({s.view.write_trouble})" if s.view.write_trouble else ""

@@ -42,10 +42,10 @@ def _telling(moment: Moment) -> Callable[[Situation], Action]:
     return lambda s: CallWebhooks(calls=told(s.run, moment))
 
 
-CLOSE = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest())
+CLOSE = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=goals.closing)
 
 LEAVING: Program = (
-    Stage(name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING),
+    Stage(name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING, waits=goals.drain),
     Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary"),
     Stage(
         name="restore route",
@@ -53,6 +53,7 @@ LEAVING: Program = (
         action=lambda _: RestoreRoutes(),
         given=goals.drained,
         back="drain canary",
+        waits=goals.way_back,
     ),
     Stage(name="settle restored", done=goals.settled, given=goals.off_route, back="drain canary"),
     Stage(
@@ -61,6 +62,7 @@ LEAVING: Program = (
         action=lambda _: ReleaseFloor(),
         given=goals.off_route,
         back="drain canary",
+        waits=goals.floor,
     ),
     Stage(
         name="delete canary",
@@ -68,6 +70,7 @@ LEAVING: Program = (
         action=lambda _: DeleteCanary(),
         given=goals.off_route,
         back="drain canary",
+        waits=goals.pods_gone,
     ),
     Stage(
         name="delete services",
@@ -75,6 +78,7 @@ LEAVING: Program = (
         action=lambda _: DeleteCanaryServices(),
         given=goals.off_route,
         back="drain canary",
+        waits=goals.services_gone,
     ),
     Stage(name="tell the end", done=goals.all_told(Moment.END), action=_telling(Moment.END)),
     CLOSE,
@@ -167,8 +171,13 @@ PROMOTING: Program = (
 _DRAIN, *_AFTER_DRAIN = LEAVING
 
 ABORTING: Program = (
-    Stage(name="restore stable", done=goals.stable_restored, action=lambda s: PatchStable(images=s.run.stable_images)),
-    Stage(name="await restored stable", done=goals.stable_recovered),
+    Stage(
+        name="restore stable",
+        done=goals.stable_restored,
+        action=lambda s: PatchStable(images=s.run.stable_images),
+        waits=goals.old_images,
+    ),
+    Stage(name="await restored stable", done=goals.stable_recovered, waits=goals.recovery),
     _DRAIN,
     Stage(
         name="tell of the roll-back",

@@ -115,7 +115,7 @@ def _tell(moment: Moment, name: str) -> Stage:
 
 _END: Program = (
     _tell(Moment.END, "tell the end"),
-    Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest()),
+    Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=goals.closing),
 )
 
 STARTING: Program = (Stage(name="find old pods", done=old_pods_known, limit=goals.start_limit, late=_unfound),)
@@ -141,8 +141,13 @@ PROMOTING: Program = (
 )
 
 ABORTING: Program = (
-    Stage(name="restore stable", done=undone, action=undo),
-    Stage(name="await restored stable", done=lambda s: s.view.stable.settled),
+    Stage(name="restore stable", done=undone, action=undo, waits=goals.old_images),
+    Stage(
+        name="await restored stable",
+        # Kubernetes goes on with it; nothing of ours depends on it.
+        done=lambda s: s.view.stable.settled or goals.overlong(s),
+        waits=goals.recovery,
+    ),
     _tell(Moment.ROLLBACK, "tell of the roll-back"),
     *_END,
 )

@@ -57,6 +57,8 @@ class Stage:
     limit: Callable[[Run], float] | None = None
     """Longest stay in seconds; then the run is aborted because `late`."""
     late: Callable[[Situation], str] = lambda _: ""
+    waits: Callable[[Situation], str] | None = None
+    """Of a stage without a limit: what it waits for, told once it takes long."""
     given: Goal = always
     """What an earlier stage reached and this one relies on; where somebody else undid it, back to `back`."""
     back: str = ""
