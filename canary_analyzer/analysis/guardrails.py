@@ -41,24 +41,27 @@ def _breaches(window: Sequence[Tick], edges_ms: Floats, limits: Guardrails) -> I
     span = "the last tick" if len(window) == 1 else f"the last {len(window)} ticks"
     limit = limits.success_rate
     if limit is not None and _success(canary) < limit <= _success(baseline):
-        requests = sum(arm.requests for arm in canary)
         yield Breach(
             metric="errors",
-            reason=f"only {_success(canary):.1%} of the canary's {requests} requests in {span} succeeded, below the "
-            f"guardrail of {limit:.1%} (baseline: {_success(baseline):.1%})",
+            reason=f"only {_success(canary):.1%} of the canary's {_requests(canary)} requests in {span} succeeded, "
+            f"below the guardrail of {limit:.1%} (baseline: {_success(baseline):.1%} of {_requests(baseline)})",
         )
     if limits.p99_ms is not None and edges_ms.size:
         slow, usual = _p99(canary, edges_ms), _p99(baseline, edges_ms)
         if slow > limits.p99_ms >= usual:
             yield Breach(
                 metric="latency",
-                reason=f"p99 of the canary in {span} is {slow:.0f} ms, above the guardrail of {limits.p99_ms:.0f} ms "
-                f"(baseline: {usual:.0f} ms)",
+                reason=f"p99 of the canary's {_requests(canary)} requests in {span} is {slow:.0f} ms, above the "
+                f"guardrail of {limits.p99_ms:.0f} ms (baseline: {usual:.0f} ms over {_requests(baseline)})",
             )
 
 
+def _requests(arms: Sequence[ArmTick]) -> int:
+    return sum(arm.requests for arm in arms)
+
+
 def _success(arms: Sequence[ArmTick]) -> float:
-    requests = sum(arm.requests for arm in arms)
+    requests = _requests(arms)
     return 1.0 - sum(arm.errors for arm in arms) / requests if requests else 1.0
 
 

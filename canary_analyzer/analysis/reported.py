@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from canary_analyzer.analysis import words
 from canary_analyzer.analysis.observed import Measure, Observed, measures
 from canary_analyzer.analysis.totals import Effect
 from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
@@ -63,8 +64,12 @@ def report(observed: Observed, findings: Mapping[str, Finding], opinion: Opinion
     if opinion.decision is not Decision.ABORT and observed.is_thin():
         return Verdict(decision=Decision.INCONCLUSIVE, metrics=metrics, reason=_thin(observed), tick=latest)
     settled = opinion.decision in (Decision.ABORT, Decision.HEALTHY)
+    blamed = (metric.reason for metric in metrics if metric.state is MetricState.DEGRADED)
     return Verdict(
-        decision=opinion.decision, metrics=metrics, reason=opinion.reason, tick=opinion.tick if settled else latest
+        decision=opinion.decision,
+        metrics=metrics,
+        reason="; ".join((opinion.reason, *blamed)) if opinion.decision is Decision.ABORT else opinion.reason,
+        tick=opinion.tick if settled else latest,
     )
 
 
@@ -93,15 +98,12 @@ def _metric(observed: Observed, measure: Measure, found: Finding | None, effect:
         evidence_for=found.favour,
         n_canary=requests[0],
         n_baseline=requests[1],
-        reason=f"{measure.name.replace('_', ' ')}: {found.reason}{_figures(measure, effect)}",
+        reason=f"{measure.name.replace('_', ' ')}: {found.reason}{_figures(measure, effect, requests)}",
     )
 
 
-def _figures(measure: Measure, effect: Effect) -> str:
+def _figures(measure: Measure, effect: Effect, requests: tuple[int, int]) -> str:
     if math.isnan(effect.value):
         return ""
-    if measure.rank is None:
-        return (
-            f"; {effect.canary * 100:.3g} % of the canary's and {effect.baseline * 100:.3g} % of the baseline's failed"
-        )
-    return f"; {effect.canary:.3g} ms on the canary, {effect.baseline:.3g} ms on the baseline"
+    of_run = words.rates(effect, requests) if measure.rank is None else words.latencies(effect, requests)
+    return f"; over the run {of_run}"

@@ -160,4 +160,6 @@ def _finding(state: ScoreState, found: Classification) -> Finding:
     else:
         shown = is_pass and not state.observed.is_thin()
         condition = MetricState.HEALTHY if shown else MetricState.UNDECIDED
-    return Finding(state=condition, against=float(is_high), favour=float(is_pass), reason=found.reason)
+    tolerance = state.observed.policy.mann_whitney.tolerance
+    beyond = f", tolerated within {tolerance:.0%} of it" if is_high else ""
+    return Finding(state=condition, against=float(is_high), favour=float(is_pass), reason=found.reason + beyond)

@@ -135,7 +135,8 @@ def _findings(state: ThresholdState) -> Iterator[tuple[str, Finding]]:
                 state=_state(state, failed=failed, passes=passes),
                 against=failed / rule.failed_checks,
                 favour=float(passes),
-                reason=f"{failed} checks failed; the latest: {state.problems.get(source, 'passed')}",
+                reason=f"{failed} checks failed, {rule.failed_checks} abort; the latest: "
+                f"{state.problems.get(source, 'passed')}",
             ),
         )
 

@@ -12,7 +12,7 @@ from canary_analyzer.analysis.types import Floats, Interval
 
 _NO_MORE_THAN_CHANCE = 3.0
 """Ticks that the prior is worth that requests are independent."""
-_MAY_BE_A_BURST = 20.0
+_MAY_BE_A_BURST = 5.0
 """How much more the first tick may differ; the doubt fades with the square of the ticks, since bursts are short."""
 
 
@@ -101,11 +101,13 @@ class Matched:
     def _surprise(self, canary: Floats, matched: Floats, now: float, cost: float) -> Floats:
         """Return per edge [B-1] the square of what a tick's difference differs by from that of the ticks before."""
         before = self.counted
-        share = np.cumsum(self.canary + self.baseline + canary + matched)[:-1] + 0.5
-        share /= 2 * (now + before) + 1
-        difference = np.cumsum((canary - matched) / now - (self.canary - self.baseline) / before)[:-1]
-        certainty = (now + cost) / now**2 + (before + self.variance_weight) / before**2
-        return np.asarray(difference**2 / (share * (1 - share) * certainty))
+        arms = np.stack((canary, matched)), np.stack((self.canary, self.baseline))
+        share = (np.cumsum(arms[0] + arms[1], axis=1)[:, :-1] + 0.5) / (now + before + 1)
+        each = arms[0] / now - arms[1] / before
+        difference = np.cumsum(each[0] - each[1])[:-1]
+        of_canary, of_baseline = 1 / now + 1 / before, cost / now**2 + self.variance_weight / before**2
+        variance = share * (1 - share)
+        return np.asarray(difference**2 / (variance[0] * of_canary + variance[1] * of_baseline))
 
     @property
     def n_canary(self) -> int:

@@ -115,7 +115,8 @@ def _evidence_against(state: JudgeState) -> list[float]:
 
 def _reason(state: JudgeState, decision: Decision, metrics: tuple[MetricVerdict, ...], effects: list[Effect]) -> str:
     if state.alarm is not None:
-        return state.alarm.breach or metrics[state.alarm.figure].reason
+        blamed = metrics[state.alarm.figure].reason
+        return f"{state.alarm.breach}; over the run {blamed}" if state.alarm.breach else blamed
     if decision is Decision.INCONCLUSIVE:
         return _too_little(state, metrics[0])
     if decision is Decision.HEALTHY:

@@ -26,11 +26,15 @@ def about_ratio(
     if state is MetricState.NO_DATA:
         return f"{name}: no data, no tick had requests on both arms"
     allowed = max(tolerance.absolute, tolerance.relative * effect.baseline)
+    return f"{name} {_STATES[state]}: {rates(effect, requests)}, tolerated {_points(allowed)}{_as_ratio(effect)}"
+
+
+def rates(effect: Effect, requests: tuple[int, int]) -> str:
+    """Return the rates of canary and baseline, over how many requests, and their difference with its interval."""
     return (
-        f"{name} {_STATES[state]}: {_percent(effect.canary)} of {requests[0]} canary requests failed, "
+        f"{_percent(effect.canary)} of {requests[0]} canary requests failed, "
         f"{_percent(effect.baseline)} of {requests[1]} baseline requests; difference {_points(effect.value)} "
-        f"(95 % interval {_points(effect.low)} to {_points(effect.high)}), tolerated {_points(allowed)}"
-        f"{_as_ratio(effect)}"
+        f"(95 % interval {_points(effect.low)} to {_points(effect.high)})"
     )
 
 
@@ -47,11 +51,15 @@ def about_quantile(name: str, effect: Effect, state: MetricState, relative: floa
     title = name.replace("_", " ")
     if state is MetricState.NO_DATA:
         return f"{title}: no data, no tick had values on both arms"
+    return f"{title} {_STATES[state]}: {latencies(effect, requests)}, tolerated {_times(1 + relative)}"
+
+
+def latencies(effect: Effect, requests: tuple[int, int]) -> str:
+    """Return a quantile of canary and baseline, over how many requests, and their ratio with its interval."""
     return (
-        f"{title} {_STATES[state]}: {_milliseconds(effect.canary)} over {requests[0]} canary requests, "
+        f"{_milliseconds(effect.canary)} over {requests[0]} canary requests, "
         f"{_milliseconds(effect.baseline)} over {requests[1]} baseline requests; {_times(effect.value)} as slow "
-        f"(95 % interval {_times(effect.low)} {_up_to(effect.high)}), "
-        f"tolerated {_times(1 + relative)}"
+        f"(95 % interval {_times(effect.low)} {_up_to(effect.high)})"
     )
 
 

@@ -136,6 +136,20 @@ def test_scores_decide_as_kayenta_does(canary, baseline, rule, decision):
     assert found.decision is decision, found.reason
 
 
+FOREIGN = {
+    "mann-whitney": ("score 50 of 100; high: errors; errors: High", "tolerated within 25% of it", "mean ratio"),
+    "threshold": ("5 checks failed, 5 abort; the latest: ", "below 99.00%", "errors: 5 checks failed"),
+}
+
+
+@pytest.mark.parametrize(("name", "words"), FOREIGN.items(), ids=FOREIGN.keys())
+def test_an_abort_of_any_judge_names_the_metric_both_figures_the_interval_and_what_is_tolerated(name, words):
+    found = judge(past(noisy(50, 50, 1), noisy(5, 50, 2)), Policy(judge=name))
+    assert found.decision is Decision.ABORT
+    for part in (*words, "canary requests failed", "baseline requests; difference +", "(95 % interval +"):
+        assert part in found.reason
+
+
 def test_nothing_is_scored_before_three_points():
     canary, baseline = noisy(50, 50, 1), noisy(5, 50, 2)
     found = judge(past(canary, baseline), Policy(judge="mann-whitney"))
