@@ -1,11 +1,12 @@
 """What is simulated in each cell of the benchmark, and how one run of it is judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from limit import abort_tick
 
-from canary_analyzer.analysis import Decision, Policy, judge
+from canary_analyzer.analysis import Decision, History, Policy, judge
 from canary_analyzer.analysis.scenarios import NOTHING_WRONG, QUIET, Nuisance, Regression, Service, history
 
 LIMIT = "limit"
@@ -32,11 +33,15 @@ class Found:
     tick: int
 
 
-def found(cell: Cell, judge_name: str, seed: int) -> Found:
-    """Judge one run of a cell; the same seed gives the same run, whoever judges."""
+def found(cell: Cell, judges: Sequence[str], seed: int) -> list[Found]:
+    """Return what each judge says of one run of a cell; the same seed gives the same run."""
     rng = np.random.default_rng((seed, *f"{cell.name} {cell.rps}".encode()))
     service = Service(requests_per_second=cell.rps)
     drawn = history(rng, service, cell.nuisance, cell.regression)
+    return [_found(cell, service, drawn, judge_name) for judge_name in judges]
+
+
+def _found(cell: Cell, service: Service, drawn: History, judge_name: str) -> Found:
     policy = Policy(warmup_seconds=cell.nuisance.cold_ticks * service.tick_seconds)
     if judge_name == LIMIT:
         tick = abort_tick(drawn, service, cell.regression, policy.alpha)

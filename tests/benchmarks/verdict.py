@@ -2,19 +2,18 @@
 
 Variables: RUNS per cell (default 40; the bars of the tables are meant for 400), JOBS processes (default: all cores),
 PARTS of false-aborts,detection,healthy,ramp,cost and JUDGES of sequential,mann-whitney,threshold, comma-separated;
-CELLS, a part of the names of the cells that are wanted.
+CELLS, a part of the names of the cells that are wanted; WRITE=1 puts the tables into docs/statistics.md too.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
 from cells import JUDGES, LIMIT, Cell, Found, found
 from cost import costs
-from rich.console import Console
-from rich.table import Table
+from tables import Table, printed, written
 
 from canary_analyzer.analysis import Decision, Policy
 from canary_analyzer.analysis.calibrate import CASES, IDENTICAL, Row, chance_bounds, row, simulated
@@ -49,9 +48,9 @@ def listed(variable: str, default: Sequence[str]) -> list[str]:
     return [each.strip() for each in os.environ[variable].split(",")] if variable in os.environ else list(default)
 
 
-def judged(pool: ProcessPoolExecutor, cell: Cell, judge: str) -> list[Found]:
-    """Judge RUNS runs of a cell."""
-    return list(pool.map(partial(found, cell, judge), range(RUNS), chunksize=5))
+def judged(pool: ProcessPoolExecutor, cell: Cell, judges: Sequence[str]) -> Iterator[tuple[Found, ...]]:
+    """Yield for each judge what it says of RUNS runs of a cell."""
+    return zip(*pool.map(partial(found, cell, tuple(judges)), range(RUNS), chunksize=5), strict=True)
 
 
 def often(hits: int) -> str:
@@ -76,43 +75,31 @@ def wanted(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if WANTED in cell.name]
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; a wide one is not folded."""
-    table = Table(title=title, title_justify="left", box=None)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
-    for each in rows:
-        table.add_row(*each)
-    Console(width=160).print(table, "")
-
-
-def false_aborts(pool: ProcessPoolExecutor, judges: Sequence[str]) -> None:
-    """Print how often an identical canary is aborted."""
+def false_aborts(pool: ProcessPoolExecutor, judges: Sequence[str]) -> Table:
+    """Return how often an identical canary is aborted."""
     cells = wanted([Cell(name=name, rps=rps, nuisance=each) for name, each in NULLS.items() for rps in (5, 50, 500)])
     rows = [
-        [cell.name, f"{cell.rps:g}", *(share_of(judged(pool, cell, judge), Decision.ABORT) for judge in judges)]
+        [cell.name, f"{cell.rps:g}", *(share_of(runs, Decision.ABORT) for runs in judged(pool, cell, judges))]
         for cell in cells
     ]
     title = f"Identical canary aborted, % of {RUNS} runs [95 % interval]; bar: 1 %, upper end 2.5 % at 400 runs"
-    print_table(title, ["scenario", "requests/s", *judges], rows)
+    return Table(title=title, columns=["scenario", "requests/s", *judges], rows=rows)
 
 
-def detection(pool: ProcessPoolExecutor, judges: Sequence[str]) -> None:
-    """Print how soon each regression is found."""
+def detection(pool: ProcessPoolExecutor, judges: Sequence[str]) -> Table:
+    """Return how soon each regression is found."""
     cells = wanted(
         [Cell(name=name, regression=each, bar=BARS[name]) for name, each in REGRESSIONS.items()]
         + [Cell(name=name, rps=500, regression=REGRESSIONS[name], bar=bar) for name, bar in BARS_AT_500.items()]
     )
-    rows = [
-        [cell.name, f"{cell.rps:g}", cell.bar, *(soon(judged(pool, cell, judge)) for judge in (*judges, LIMIT))]
-        for cell in cells
-    ]
+    both = (*judges, LIMIT)
+    rows = [[cell.name, f"{cell.rps:g}", cell.bar, *map(soon, judged(pool, cell, both))] for cell in cells]
     title = f"Median tick of the abort, from 0 (aborted, % of {RUNS} runs; bar: 98 %)"
-    print_table(title, ["regression", "requests/s", "bar (goal)", *judges, LIMIT], rows)
+    return Table(title=title, columns=["regression", "requests/s", "bar (goal)", *both], rows=rows)
 
 
-def healthy(pool: ProcessPoolExecutor, judges: Sequence[str]) -> None:
-    """Print how often health is shown, where it should and where it must not be."""
+def healthy(pool: ProcessPoolExecutor, judges: Sequence[str]) -> Table:
+    """Return how often health is shown, where it should and where it must not be."""
     demands = [(Cell(name=IDENTICAL, rps=500), Decision.HEALTHY, "at least 95 %")]
     demands += [
         (Cell(name=name, rps=rps, regression=each), Decision.HEALTHY, "at most 5 %")
@@ -121,25 +108,26 @@ def healthy(pool: ProcessPoolExecutor, judges: Sequence[str]) -> None:
     ]
     demands.append((Cell(name=IDENTICAL, rps=0.05), Decision.INCONCLUSIVE, "always"))
     rows = [
-        [cell.name, f"{cell.rps:g}", decision.name, bar, *(share_of(judged(pool, cell, j), decision) for j in judges)]
+        [cell.name, f"{cell.rps:g}", decision.name, bar, *(share_of(r, decision) for r in judged(pool, cell, judges))]
         for cell, decision, bar in demands
         if WANTED in cell.name
     ]
-    print_table("Called so after 60 ticks", ["canary", "requests/s", "decision", "bar", *judges], rows)
+    title = f"Called so after 60 ticks, % of {RUNS} runs [95 % interval]"
+    return Table(title=title, columns=["canary", "requests/s", "decision", "bar", *judges], rows=rows)
 
 
-def ramp(pool: ProcessPoolExecutor, _: Sequence[str]) -> None:
-    """Print what the adaptive ramp saves beside fixed steps of 5, 10, ..., 50 % for 60 s each."""
-    cases = [case for case in (*CASES,) if WANTED in case]
+def ramp(pool: ProcessPoolExecutor, _: Sequence[str]) -> Table:
+    """Return what the adaptive ramp saves beside fixed steps of 5, 10, ..., 50 % for 60 s each."""
     rows = []
-    for case in cases:
+    for case in (case for case in CASES if WANTED in case):
         fixed, adaptive = (
             row(case, list(pool.map(partial(simulated, Rehearsal(policy=Policy(), ramp=each), case), range(RUNS))))
             for each in RAMPS.values()
         )
         rows.append([case, *ramp_cells(fixed), *ramp_cells(adaptive), ramp_saving(fixed, adaptive)])
     titles = [f"{name} {what}" for name in RAMPS for what in ("aborted", "time", "bad requests")]
-    print_table("Adaptive ramp and fixed steps, 50 requests/s", ["canary", *titles, "adaptive / fixed"], rows)
+    title = f"Adaptive ramp and fixed steps, 50 requests/s, {RUNS} runs: median seconds to the end, mean bad requests"
+    return Table(title=title, columns=["canary", *titles, "adaptive / fixed"], rows=rows)
 
 
 def ramp_cells(result: Row) -> list[str]:
@@ -155,20 +143,24 @@ def ramp_saving(fixed: Row, adaptive: Row) -> str:
     return f"{100 * adaptive.bad_requests / fixed.bad_requests:.0f} % of the bad requests"
 
 
-def cost(_: ProcessPoolExecutor, judges: Sequence[str]) -> None:
-    """Print what a judge takes of processor and memory."""
-    print_table(*costs(judges))
+def cost(_: ProcessPoolExecutor, judges: Sequence[str]) -> Table:
+    """Return what a judge takes of processor and memory."""
+    title, columns, rows = costs(judges)
+    return Table(title=title, columns=columns, rows=rows)
 
 
 PARTS = {"false-aborts": false_aborts, "detection": detection, "healthy": healthy, "ramp": ramp, "cost": cost}
 
 
 def main() -> None:
-    """Print the parts that are wanted."""
+    """Print the parts that are wanted, and write them down where that is asked for."""
     judges = listed("JUDGES", JUDGES)
     with ProcessPoolExecutor(JOBS) as pool:
         for part in listed("PARTS", list(PARTS)):
-            PARTS[part](pool, judges)
+            table = PARTS[part](pool, judges)
+            printed(table)
+            if "WRITE" in os.environ:
+                written(table, part)
 
 
 if __name__ == "__main__":
