@@ -150,7 +150,7 @@ def _red() -> list[parts.Panel]:
         ),
         parts.lines(
             "Errors",
-            "Share of answers 5xx, or none though the caller was still there.",
+            "Share of answers 5xx, or none though the caller was still there; of Linkerd's, those it calls failures.",
             {arm: _errors(arm) for arm in ARMS},
             units.PercentUnit,
         ),
@@ -169,23 +169,43 @@ def _red() -> list[parts.Panel]:
     ]
 
 
-def _series(name: str, arm: str, also: str = "") -> str:
+def _rate(arm: str) -> str:
+    return _either(f"sum({_istio('requests_total', arm)})", f"sum({_linkerd('response_total', arm)})")
+
+
+def _errors(arm: str) -> str:
+    istio = _istio("requests_total", arm, ',response_code=~"5..|0",response_flags!="DC"')
+    linkerd = _linkerd("response_total", arm, ',classification="failure"')
+    return f"({_either(f'sum({istio})', f'sum({linkerd})')} or vector(0)) / ({_rate(arm)})"
+
+
+def _quantile(rank: float, arm: str) -> str:
+    istio, linkerd = (
+        f"sum by (le) ({buckets})"
+        for buckets in (
+            _istio("request_duration_milliseconds_bucket", arm),
+            _linkerd("response_latency_ms_bucket", arm),
+        )
+    )
+    return f"histogram_quantile({rank}, {_either(istio, linkerd)})"
+
+
+def _either(istio: str, linkerd: str) -> str:
+    """Return what asks for Linkerd's series where there are none of Istio's."""
+    return f"{istio} or {linkerd}"
+
+
+def _istio(name: str, arm: str, also: str = "") -> str:
     selector = (
         f'reporter="$canary_reporter",destination_workload_namespace="$namespace",'
         f'destination_workload="${arm}_workload",pod_template_hash=~"${arm}_pods"{also}'
     )
+    return f"rate(istio_{name}{{{selector}}}[$__rate_interval])"
+
+
+def _linkerd(name: str, arm: str, also: str = "") -> str:
+    selector = (
+        f'direction="outbound",dst_namespace="$namespace",dst_deployment="${arm}_workload",'
+        f'dst_pod_template_hash=~"${arm}_pods"{also}'
+    )
     return f"rate({name}{{{selector}}}[$__rate_interval])"
-
-
-def _rate(arm: str) -> str:
-    return f"sum({_series('istio_requests_total', arm)})"
-
-
-def _errors(arm: str) -> str:
-    bad = _series("istio_requests_total", arm, ',response_code=~"5..|0",response_flags!="DC"')
-    return f"(sum({bad}) or vector(0)) / {_rate(arm)}"
-
-
-def _quantile(rank: float, arm: str) -> str:
-    buckets = _series("istio_request_duration_milliseconds_bucket", arm)
-    return f"histogram_quantile({rank}, sum by (le) ({buckets}))"

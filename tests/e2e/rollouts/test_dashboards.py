@@ -163,6 +163,26 @@ def test_old_and_new_pods_of_a_rolling_update_are_shown_apart(user, service, ask
     assert sum(both) < 1.2 * float(total["value"][1])
 
 
+def test_linkerd_s_requests_errors_and_durations_are_shown_as_istio_s_are(
+    start_sandbox, make_user, make_service, tmp_path
+):
+    with start_sandbox(50, "--metrics", "linkerd") as (_, addresses):
+        user, asking = make_user(addresses), Asking(addresses["prometheus"])
+        service = make_service(addresses, tmp_path)
+        config = tmp_path / "config.yaml"
+        config.write_text(config.read_text().replace("staleness_seconds: 5", "staleness_seconds: 5, dialect: linkerd"))
+        service.start()
+        try:
+            user.control(f"prometheus/scrape?target={address(service)}")
+            user.canary("flask-app:v2", config=LONG)
+            of_run = {"namespace": "default", "deployment": "flask-app", "run": run_of(user, asking)}
+            page = PAGES["rollout.json"]
+            asked = list(queries.of_panels(page, chosen(user, asking, page, **of_run)))
+            answered(user, asking, [query for query in asked if "response_" in query.expression])
+        finally:
+            service.kill()
+
+
 @pytest.fixture
 def trial(sandbox, user, chat, tmp_path):
     """A service whose API server and whose own code can be made to fail, and the alerts about it."""
