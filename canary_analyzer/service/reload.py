@@ -22,7 +22,7 @@ POLL_SECONDS = 5.0
 AT_START = frozenset({"namespaces", "http", "replicas", "workers"})
 """Fields that wait for the next start; all others are taken over at once.
 
-The chart's pods are started anew when one of these changes, and only then: chart/templates/deployment.yaml names them too.
+The chart starts its pods anew when one of these changes, and only then: chart/templates/deployment.yaml names them too.
 """
 
 

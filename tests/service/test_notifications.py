@@ -86,7 +86,12 @@ def texts(document):
 def test_verdict_figures_and_link_are_in_every_format_and_nothing_steers_a_terminal(form, news):
     _, document = told(form, news)
     whole = "\n".join(texts(document))
-    for part in ("default/app-1", "+3.00 points", "100 and 900 requests", "https://canaries.example/runs/default/app-1"):
+    for part in (
+        "default/app-1",
+        "+3.00 points",
+        "100 and 900 requests",
+        "https://canaries.example/runs/default/app-1",
+    ):
         assert part in whole
     assert "\x1b" not in whole
 
