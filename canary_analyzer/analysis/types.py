@@ -74,6 +74,8 @@ def _not_counts(name: str, counts: NDArray[np.generic]) -> Iterator[str]:
         if counts.size:
             yield f"{name}: value of type {counts.dtype}: give whole numbers"
         return
+    if counts.dtype.kind in "iu" and counts.size and counts.min() >= 0:
+        return
     numbers = counts.astype(np.float64)
     if not np.all(np.isfinite(numbers)):
         yield f"{name}: value NaN or infinite: leave the tick out, or give 0 requests, where there is no data"

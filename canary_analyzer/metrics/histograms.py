@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import add
 from typing import NamedTuple
 
@@ -64,22 +64,22 @@ def between_edges(increments: Iterable[Increment], edges: Edges, ticks: int) -> 
     Raises:
         UnreadableHistogramError: A histogram lacks one of the edges, or the bucket +Inf.
     """
-    cumulative = [[0.0] * ticks for _ in (*edges, np.inf)]
-    column = {edge: index for index, edge in enumerate((*edges, np.inf))}
-    seen: dict[str, set[float]] = {}
+    rows = {edge: [0.0] * ticks for edge in (*edges, np.inf)}
+    seen: dict[str, list[float]] = {}
     for one in increments:
         key = one.key
-        if isinstance(key, Bucket) and key.edge in column:
-            seen.setdefault(key.source, set()).add(key.edge)
-            row = cumulative[column[key.edge]]
+        if isinstance(key, Bucket) and (row := rows.get(key.edge)) is not None:
+            seen.setdefault(key.source, []).append(key.edge)
             row[:] = map(add, row, one.counts)
-    _check(seen, set(column))
+    _check(seen, rows.keys())
     # A restart shows only in buckets that are now lower than before it; the others would leave a negative difference.
-    ascending = np.maximum.accumulate(np.rint(cumulative), axis=0)
-    return np.diff(ascending, axis=0, prepend=0).astype(np.int64).T
+    ascending = np.maximum.accumulate(np.rint(list(rows.values())), axis=0)
+    ascending[1:] -= ascending[:-1].copy()
+    return ascending.astype(np.int64).T
 
 
-def _check(seen: Mapping[str, set[float]], wanted: set[float]) -> None:
+def _check(seen: Mapping[str, Sequence[float]], wanted: Set[float]) -> None:
     for source, edges in seen.items():
-        if missing := sorted(wanted - edges):
+        if len(edges) < len(wanted):
+            missing = sorted(wanted - set(edges))
             raise UnreadableHistogramError(f"the histogram {source} lacks the buckets le={missing}")

@@ -13,7 +13,7 @@ from canary_analyzer.metrics.pairs import Arm, Pair
 
 # VictoriaMetrics takes queries of at most 16 kB. So many pairs keep an answer at some ten megabytes.
 QUERY_CHARACTERS = 15_000
-QUERY_PAIRS = 125
+QUERY_PAIRS = 200
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 

@@ -58,8 +58,8 @@ class RawSeries(NamedTuple):
 
 def taken_apart(body: bytes) -> list[RawSeries] | None:
     """Return the series of an answer, or None where it is laid out in a way that is not known here."""
-    _, found, result = body.partition(_RESULT)
-    first, *parts = result.split(_METRIC)
+    head, *parts = body.split(_METRIC)
+    _, found, first = head.partition(_RESULT)
     if not found or first not in (b"", b"]}}"):
         return None
     series = []

@@ -37,7 +37,8 @@ PROMOTE = PREFIX + "promote"
 ABORT = PREFIX + "abort"
 """The run's name: aborts it."""
 STATUS = PREFIX + "status"
-"""Written by the service when the phase changes, one line of JSON: run, phase, weight, verdict, reason, what_now."""
+"""Written by the service when the phase changes, one line of JSON: run, phase, weight, verdict, reason, what_now; and
+`waiting`, where a stage takes long."""
 
 KNOWN = frozenset({IMAGE, BASELINE, REQUEST, STRATEGY, PROFILE, CONFIG, HOLD, APPROVE, PROMOTE, ABORT, STATUS})
 STRATEGIES = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLING)

@@ -16,10 +16,10 @@ from canary_analyzer.analysis import MetricVerdict, Tick, Verdict
 from canary_analyzer.rollout.evidence import Progress, counts
 from canary_analyzer.rollout.run import Run, Value
 
-MOST = 240
-"""Samples kept: as many as a plot of one screen's width can show."""
-MOST_FIGURES = 2400
-"""Figures of metrics kept, about 80 kB of JSON: with more than ten metrics, fewer samples."""
+MOST = 120
+"""Samples kept: as many as a plot can show, and half of what a run may take of the memory."""
+MOST_FIGURES = 1200
+"""Figures of metrics kept, about 40 kB of JSON: with more than ten metrics, fewer samples."""
 REASON_LENGTH = 500
 """Characters kept of the sentence about a metric."""
 
