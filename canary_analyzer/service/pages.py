@@ -16,7 +16,7 @@ from canary_analyzer.service.archive import Archive
 LIVE = "/live.js"
 RUN_PATH = re.compile(r"/runs/(?P<namespace>[a-z0-9-]{1,63})/(?P<name>[a-z0-9.-]{1,253})")
 DRAWN = 32
-"""Pages of runs that are kept drawn; one takes about 100 kB."""
+"""Pages of runs that are kept drawn; one takes about 150 kB."""
 HTML = "text/html; charset=utf-8"
 
 
