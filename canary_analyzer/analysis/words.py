@@ -85,7 +85,7 @@ def _milliseconds(value: float) -> str:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.3g} times"
+    return f"{ratio:.3g} times" if ratio < 1000 else f"{ratio:,.0f} times"
 
 
 def _up_to(ratio: float) -> str:
