@@ -48,10 +48,8 @@ class Slowing:
     @classmethod
     def by(cls, factor: Floats | float, edges_ms: Floats) -> Self:
         """Return the slowing by each `factor` [...] or [..., 1]: every request takes so many times as long."""
-        edges = np.log(edges_ms)
-        knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
-        lengths = np.diff(knots)
-        origin = edges - np.log(factor)
+        knots, lengths = _knots(edges_ms)
+        origin = np.log(edges_ms) - np.log(factor)
         segment = np.clip(np.searchsorted(knots, origin, side="right") - 1, 0, lengths.size - 1)
         t = np.clip((origin - knots[segment]) / lengths[segment], 0.0, 1.0)
         stretch = lengths[segment]
@@ -96,9 +94,7 @@ def quantile_curves(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
     The chord between two edges, and each neighbour's prolonged. A curve that bends one way runs between its chord and
     the prolonged chords beside it.
     """
-    edges = np.log(edges_ms)
-    knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
-    lengths = knots[1:] - knots[:-1]
+    knots, lengths = _knots(edges_ms)
     normal = _lengthened(-ndtri(share_above(counts, doubt=1e-3)), lengths)
     slopes = np.maximum((normal[..., 1:] - normal[..., :-1]) / lengths, 1e-9)
     level = ndtri(ranks)
@@ -111,6 +107,13 @@ def quantile_curves(counts: Floats, edges_ms: Floats, ranks: Floats) -> Floats:
     latencies = np.exp(np.minimum(np.maximum(curves, low), high))
     margin, rank = 0.5 / counts.sum(axis=-1)[..., None, None], ranks[..., None]
     return np.where(rank < margin, 0.0, np.where(rank > 1 - margin, np.inf, latencies))
+
+
+def _knots(edges_ms: Floats) -> tuple[Floats, Floats]:
+    """Return the log latencies [B+1] where segments of the curve meet, two beyond the edges, and their lengths [B]."""
+    edges = np.log(edges_ms)
+    knots = np.concatenate(([edges[0] - _REACH], edges, [edges[-1] + _REACH]))
+    return knots, knots[1:] - knots[:-1]
 
 
 def _at(values: Floats, index: NDArray[np.intp]) -> Floats:

@@ -6,7 +6,7 @@ from scipy.special import betaln, expm1, xlog1py, xlogy
 from canary_analyzer.analysis.types import Floats
 
 CONFIDENCE = 0.95
-_STEPS = 3
+_STEPS = 2
 """Of Newton's method; each doubles the correct digits, and the first is right to one or two."""
 _FARTHEST = 50.0
 """Of one step, in log odds."""

@@ -101,10 +101,9 @@ class Matched:
     def _surprise(self, canary: Floats, matched: Floats, now: float, cost: float) -> Floats:
         """Return per edge [B-1] the square of what a tick's difference differs by from that of the ticks before."""
         before = self.counted
-        arms = np.stack((canary, matched)), np.stack((self.canary, self.baseline))
-        share = (np.cumsum(arms[0] + arms[1], axis=1)[:, :-1] + 0.5) / (now + before + 1)
-        each = arms[0] / now - arms[1] / before
-        difference = np.cumsum(each[0] - each[1])[:-1]
+        below = np.array((canary, matched, self.canary, self.baseline)).cumsum(axis=1)[:, :-1]
+        share = (below[:2] + below[2:] + 0.5) / (now + before + 1)
+        difference = (below[0] - below[1]) / now - (below[2] - below[3]) / before
         of_canary, of_baseline = 1 / now + 1 / before, cost / now**2 + self.variance_weight / before**2
         variance = share * (1 - share)
         return np.asarray(difference**2 / (variance[0] * of_canary + variance[1] * of_baseline))
