@@ -57,13 +57,14 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     telemetry = Telemetry(registry)
     telemetry.reporter = settings.prometheus.reporter
     cluster = Cluster.connect(kubeconfig, telemetry.health.requested)
+    shards = _shards(cluster, settings.replicas)
     ports = Ports(
         cluster=cluster,
         cache=Cache(cluster, settings.namespaces),
         reader=samples.reader(settings.prometheus, telemetry.health.queried),
         clock=time.time,
         webhooks=Webhooks(settings=settings.webhooks),
-        notifications=Notifications(telemetry.health.notified),
+        notifications=Notifications(telemetry.health.notified, shards.owns),
         read_logs=settings.read_logs,
     )
     workers = ThreadPoolExecutor(settings.workers)
@@ -72,7 +73,6 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
         timezone=UTC,
     )
-    shards = _shards(cluster, settings.replicas)
     rollouts = Rollouts(ports, telemetry, scheduler, settings.offers, shards)
     watchers = [Watcher(namespace, ports.cluster, rollouts, shards) for namespace in settings.namespaces or ("",)]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
@@ -86,7 +86,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         put_in_force = partial(_take_over, _Changeable(rollouts, pages, telemetry, settings.prometheus))
         _reloading(Reloader(file, settings, put_in_force, registry))
     ports.notifications.configure(settings.notifications, settings.status_page_url)
-    following = (cluster, settings.namespaces or ("",), shards.owns)
+    following = (cluster, settings.namespaces or ("",))
     threading.Thread(target=ports.notifications.follow, args=following, name="notify", daemon=True).start()
     _spare_the_collector()
     scheduler.start()

@@ -16,6 +16,7 @@ from canary_analyzer.rollout.phases import Event
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service.intake import TurnedDown, take_in
+from canary_analyzer.service.notifications.courier import FIRST_WAIT
 from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.notifications.settings import Form, Receiver
 
@@ -87,8 +88,8 @@ def notifier():
     """Make notifiers, as restarts do; they are stopped after the test."""
     made = []
 
-    def notifier(*receivers, on_try=lambda *_: None):
-        made.append(Notifications(on_try))
+    def notifier(*receivers, on_try=lambda *_: None, owns=lambda key: key == ("default", "app")):
+        made.append(Notifications(on_try, owns))
         made[-1].configure(receivers, "https://canaries.example/")
         return made[-1]
 
@@ -147,6 +148,21 @@ def test_one_that_hangs_holds_up_neither_a_run_nor_another_receiver(server, noti
         eventually(lambda: other.types == ["started"])
     finally:
         other.close()
+
+
+def test_what_is_another_replicas_by_the_next_try_is_left_to_that_one(server, notifier, cluster, record):
+    owned, tries, server.status = {("default", "app")}, [], 500
+    notifications = notifier(receiver(server), on_try=lambda *each: tries.append(each), owns=lambda key: key in owned)
+    notifications.post(cluster, record)
+    eventually(lambda: tries)
+    server.status = 200
+    owned.clear()  # the other tells it
+    notifications.forget(record.run)
+    time.sleep(2.5 * FIRST_WAIT)
+    assert ("ci", "ok") not in tries
+    owned.add(("default", "app"))  # and dies
+    notifications.post(cluster, record)
+    eventually(lambda: ("ci", "ok") in tries)
 
 
 def test_it_is_tried_until_it_is_taken_and_every_try_is_counted(server, notifier, cluster, record):
@@ -240,8 +256,7 @@ def test_a_refusal_that_somebody_garbled_stops_nothing(server, notifier, cluster
 
 def following(notifications, cluster):
     """Let it look for what is owed, as the service does."""
-    arguments = (cluster, ("",), lambda key: key == ("default", "app"))
-    threading.Thread(target=notifications.follow, args=arguments, daemon=True).start()
+    threading.Thread(target=notifications.follow, args=(cluster, ("",)), daemon=True).start()
 
 
 # The service as a process -----------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ class Offer:
     """News of one run or refusal; each piece is made only where somebody wants it."""
 
     key: Key
+    deployment: Key
+    """Whose it is: namespace and name."""
     kinds: Mapping[str, Kind]
     """Of each piece, by the piece's key."""
     make: Callable[[str], News]

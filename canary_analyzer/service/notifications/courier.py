@@ -22,6 +22,16 @@ MOST = 1000
 """News that may wait; what is not taken is offered again with its run's next pass."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked of a courier beside the news itself."""
+
+    done: Callable[[], None]
+    """Called when the news needs no further try, delivered or given up."""
+    ours: Callable[[], bool] = lambda: True
+    """Whether it is still ours to bring; another replica brings what is not."""
+
+
 class Courier:
     """Brings news to one receiver.
 
@@ -40,18 +50,18 @@ class Courier:
         self._stopped = False
         threading.Thread(target=self._work, name=f"notify {receiver.name}", daemon=True).start()
 
-    def take(self, name: str, make: Callable[[], News], done: Callable[[], None]) -> None:
+    def take(self, name: str, make: Callable[[], News], order: Order) -> None:
         """Bring some news, unless it is on its way already or too much is waiting.
 
         Args:
             name: what tells it from all other news.
             make: makes it; called at once, or not at all.
-            done: called when it needs no further try, delivered or given up.
+            order: whose it is, and whom to tell what becomes of it.
         """
         with self._changed:
             if name not in self._known and len(self._known) < MOST:
                 self._known.add(name)
-                self._put(_Errand(due=0.0, number=next(self._numbers), name=name, news=make(), done=done))
+                self._put(_Errand(due=0.0, number=next(self._numbers), name=name, news=make(), order=order))
 
     def stop(self) -> None:
         """Bring nothing more; what waits is forgotten."""
@@ -82,6 +92,9 @@ class Courier:
         return None
 
     def _try(self, errand: "_Errand") -> None:
+        if not errand.order.ours():
+            self._forget(errand)
+            return
         news = errand.news
         about = log.bind(receiver=self.receiver.name, news=errand.name)
         if time.time() - news.at > self.receiver.give_up_seconds:
@@ -99,7 +112,10 @@ class Courier:
 
     def _end(self, errand: "_Errand", result: str) -> None:
         self._on_try(result)
-        errand.done()
+        errand.order.done()
+        self._forget(errand)
+
+    def _forget(self, errand: "_Errand") -> None:
         with self._changed:
             self._known.discard(errand.name)
 
@@ -118,7 +134,7 @@ class _Errand:
     number: int
     name: str = field(compare=False)
     news: News = field(compare=False)
-    done: Callable[[], None] = field(compare=False)
+    order: Order = field(compare=False)
     tries: int = field(default=0, compare=False)
 
 

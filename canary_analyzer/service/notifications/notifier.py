@@ -18,7 +18,7 @@ from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.texts import plain
 from canary_analyzer.service.notifications.accounts import Account, Key, Offer
-from canary_analyzer.service.notifications.courier import Courier
+from canary_analyzer.service.notifications.courier import Courier, Order
 from canary_analyzer.service.notifications.news import Kind, News, happened, key_of, news_of
 from canary_analyzer.service.notifications.settings import Receiver
 
@@ -33,10 +33,13 @@ class Notifications:
 
     Args:
         on_try: told the receiver's name and the result of each try: `ok`, `error` or `given-up`.
+        owns: whether a Deployment, by namespace and name, is this replica's; it may be another's by the next try.
     """
 
-    def __init__(self, on_try: Callable[[str, str], None] = lambda *_: None) -> None:
-        self._on_try = on_try
+    def __init__(
+        self, on_try: Callable[[str, str], None] = lambda *_: None, owns: Callable[[Key], bool] = lambda _: True
+    ) -> None:
+        self._on_try, self._owns = on_try, owns
         self._lock = threading.Lock()
         self._couriers: dict[str, Courier] = {}
         self._accounts: dict[Key, Account] = {}
@@ -88,29 +91,28 @@ class Notifications:
         """Look for refusals soon."""
         self._asked.set()
 
-    def follow(self, cluster: Cluster, namespaces: Sequence[str], owns: Callable[[Key], bool]) -> None:
+    def follow(self, cluster: Cluster, namespaces: Sequence[str]) -> None:
         """Look for ever for what an earlier process left untold, and for refusals; meant for a daemon thread.
 
         Args:
             cluster: to look in.
             namespaces: of it; "" is all.
-            owns: whether a Deployment, by namespace and name, is this replica's.
         """
         while True:
             if self._couriers:
-                self._catch_up(cluster, namespaces, owns)
+                self._catch_up(cluster, namespaces)
             self._asked.wait(LOOK_SECONDS)
             self._asked.clear()
 
-    def _catch_up(self, cluster: Cluster, namespaces: Sequence[str], owns: Callable[[Key], bool]) -> None:
+    def _catch_up(self, cluster: Cluster, namespaces: Sequence[str]) -> None:
         try:
             for namespace in namespaces:
                 owed = outbox.owed(cluster, namespace)
                 for record in owed.records:
-                    if owns((record.run.namespace, record.run.deployment)):
+                    if self._owns((record.run.namespace, record.run.deployment)):
                         self.post(cluster, record)
                 for kept in owed.refusals:
-                    if owns((kept.namespace, kept.refusal.deployment)):
+                    if self._owns((kept.namespace, kept.refusal.deployment)):
                         self._send(self._refusal(cluster, kept))
         except ClusterError as error:
             log.warning("what is still to be told could not be read, trying again", error=str(error))
@@ -122,6 +124,7 @@ class Notifications:
         moments = {key_of(kind, moment.at): (kind, moment) for kind, moment in happened(run)}
         return Offer(
             key=(run.namespace, run.name),
+            deployment=(run.namespace, run.deployment),
             kinds={key: kind for key, (kind, _) in moments.items()},
             make=lambda key: news_of(*moments[key], run, record.story, page_url),
             told=record.told,
@@ -140,6 +143,7 @@ class Notifications:
         )
         return Offer(
             key=(kept.namespace, kept.name),
+            deployment=(kept.namespace, refusal.deployment),
             kinds={news.key: news.kind},
             make=lambda _: news,
             settle=lambda _: outbox.remove(cluster, kept),
@@ -157,7 +161,8 @@ class Notifications:
             lacking = [(courier, key) for name, courier in self._couriers.items() for key in account.lacks(name)]
         for courier, key in lacking:
             told = partial(self._told, offer.key, courier.receiver.name, key)
-            courier.take("/".join((*offer.key, key)), partial(offer.make, key), told)
+            ours = partial(self._owns, offer.deployment)
+            courier.take("/".join((*offer.key, key)), partial(offer.make, key), Order(done=told, ours=ours))
         self._settle(offer.key)
 
     def _told(self, whose: Key, receiver: str, key: str) -> None:
