@@ -53,12 +53,16 @@ def typed(text, addresses):
     return done.stdout
 
 
-def mount(install, addresses, folder):
-    """What kubelet would mount into the service's pods: its ConfigMap, and its ServiceAccount's token."""
+def mount_config(install, addresses, folder):
+    """What kubelet would mount into the service's pods: the files of its ConfigMap."""
     rendered = yaml.safe_load_all(typed(install.replace("helm install", "helm template"), addresses))
     (config,) = (each for each in rendered if each and each["kind"] == "ConfigMap")
     for name, text in config["data"].items():
         (folder / name).write_text(text)
+
+
+def mount_token(addresses, folder):
+    """The same of its ServiceAccount's token; a container that is sooner is started again."""
     answer = requests.get(f"{addresses['control']}/kubeconfig/default/canary-analyzer", timeout=10)
     answer.raise_for_status()
     (folder / "kubeconfig").write_text(answer.text)
@@ -68,8 +72,9 @@ def test_one_command_installs_and_one_releases(cluster, make_user, tmp_path):
     user = make_user(cluster)
     route = user.route()
     install = f"{command('helm')} --set config.prometheus.url={cluster['prometheus']}"
-    mount(install, cluster, tmp_path)
+    mount_config(install, cluster, tmp_path)
     typed(install, cluster)
+    mount_token(cluster, tmp_path)
     typed(command("kubectl annotate"), cluster)
     user.eventually(lambda: user.status().get("phase") == "Succeeded", "the end of the canary", patience=PATIENCE)
     assert user.image() == "registry.example/flask-app:v2"
