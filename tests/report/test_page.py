@@ -99,6 +99,37 @@ def test_the_page_of_a_run_tells_the_figures_the_story_and_the_policy() -> None:
     assert Elements(page).tags.count("svg") == 6
 
 
+UNKNOWN = Figures(None, None, None, None, None)
+STORIES = {
+    "no metric judged yet": story().model_copy(update={"samples": story().samples[:1], "metrics": (), "reasons": ()}),
+    "nothing known of a metric": story().model_copy(
+        update={"samples": tuple(each._replace(metrics=(UNKNOWN,)) for each in story().samples)}
+    ),
+    "no requests": story().model_copy(
+        update={"samples": tuple(each._replace(requests=Arms()) for each in story().samples), "latency": Latency()}
+    ),
+    "as many samples as are kept": story().model_copy(
+        update={"samples": tuple(story().samples[0]._replace(at=2e9 + 10.0 * i) for i in range(240))}
+    ),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("told", STORIES.values(), ids=STORIES)
+def test_pictures_are_drawn_of_whatever_is_known(told: Story) -> None:
+    page = run_page(run(), told, SETTING)
+    assert Elements(page).tags.count("svg") >= 2
+    assert "nan" not in page
+
+
+def test_what_is_known_of_a_metric_is_a_word_beside_its_name() -> None:
+    words = {"worse": (1.0, 0.2), "within tolerance": (0.1, 1.3), "undecided": (0.9, 0.9)}
+    for word, (against, favour) in words.items():
+        figures = Figures(against=against, favour=favour, effect=0.0, low=-0.1, high=0.1)
+        told = story().model_copy(update={"samples": (story().samples[0]._replace(metrics=(figures,)),)})
+        assert f'<span class="phase">{word}</span>' in run_page(run(), told, SETTING)
+
+
 def test_the_list_has_what_is_under_way_before_what_has_ended() -> None:
     runs = [(run(phase=Phase.SUCCEEDED), "/ended"), (run(), "/active")]
     page = list_page(runs, SETTING)
