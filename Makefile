@@ -43,7 +43,7 @@ e2e-zero-loss: setup  ## what could lose requests, done to apps under load; RUNS
 bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
 
-chaos: setup  ## kill every rollout after each of its writes, break Prometheus, RUNS=1000 random sequences; SEED=7 tells one
+chaos: setup  ## kill every rollout after each of its writes, lose the answer to each, break Prometheus, RUNS=1000 random sequences; SEED=7 tells one
 	@$(if $(SEED),,$(BIN)/python tests/chaos/crashes.py && $(BIN)/pytest tests/chaos/prometheus_faults.py &&) \
 		$(BIN)/python tests/chaos/sequences.py --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
 
