@@ -13,7 +13,8 @@ from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, PODS
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
-SAMPLES = Path(__file__).parents[3] / "istio"
+ROOT = Path(__file__).parents[3]
+SAMPLES, MANIFESTS = ROOT / "istio", ROOT / "flask_app/manifests"
 POLICY = "{steps: [{weight: 10, seconds: 6, requests: 20}, {weight: 50, seconds: 10, requests: 100}]}"
 BROUGHT = POLICY[:-1] + ", bring_your_own: {patch_stable: true}}"
 POLICIES = ("telemetry.yaml", "peerauthentication.yaml", "authorizationpolicy.yaml")
@@ -25,6 +26,7 @@ SETUPS = {
     "Gateway API": (("httproute.yaml",), "gateway-api"),
 }
 ROUTES = ("virtualservices", "destinationrules", "httproutes")
+RULES = ("authorizationpolicies", "peerauthentications", "telemetries")
 GATEWAYS = ("gateways.networking.istio.io", "gateways.gateway.networking.k8s.io")
 
 
@@ -54,8 +56,14 @@ def kubectl(addresses):
 
 
 @pytest.fixture
-def user(addresses, make_user):
+def user(addresses, make_user, kubectl):
+    """A user of the sample app as its manifests have it: its pods have a label by which a canary's can be told apart."""
     user = make_user(addresses)
+    if "track" not in user.deployment()["spec"]["selector"]["matchLabels"]:
+        kubectl("delete", "deployment,service", "flask-app")
+        user.eventually(lambda: not user.cluster.list(PODS, "default", "app=flask-app").items, "the old pods to go")
+        kubectl("apply", "-k", MANIFESTS / "base")
+        kubectl("rollout", "status", "deployment/flask-app", "--timeout", "60s")
     if user.image() != "flask-app:v1":
         user.back_to("flask-app:v1")
     return user
@@ -71,7 +79,7 @@ def applied(user, kubectl):
         return [each["spec"] for each in told.get("items", [told])]
 
     def apply(files):
-        kubectl("delete", ",".join((*ROUTES, *GATEWAYS)), "--all")
+        kubectl("delete", ",".join((*ROUTES, *GATEWAYS, *RULES)), "--all")
         for file in files:
             kubectl("apply", "-f", SAMPLES / file)
         served = user.answered().get("v1", 0)
@@ -103,7 +111,7 @@ def test_a_canary_goes_by_the_samples_and_leaves_them_as_they_were(user, applied
     before, lost = specs(), user.load()["lost"]
     serving(routing)
     user.canary("flask-app:v2", config=POLICY)
-    user.eventually(lambda: user.answered().get("v2"), "requests at the canary")
+    user.eventually(lambda: user.answered().get("v2"), "requests at the canary", 60)
     if "destinationrule-pool.yaml" in files:
         copy = user.cluster.get(DESTINATION_RULES, "default", "flask-app-canary")
         original = yaml.safe_load((SAMPLES / "destinationrule-pool.yaml").read_text())
@@ -118,6 +126,7 @@ def test_a_canary_that_the_user_makes_goes_by_the_subsets(user, kubectl, applied
     tracks = {"flask-app": ("stable", "flask-app:v1"), "flask-app-next": ("canary", "flask-app:v2")}
     plain = user.deployment()["spec"]
     kubectl("delete", "deployment", "flask-app")
+    kubectl("patch", "service", "flask-app", "--type", "merge", "-p", '{"spec": {"selector": {"track": null}}}')
     user.eventually(lambda: not user.cluster.list(PODS, "default", "app=flask-app").items, "the old pods to go")
     for name, (track, image) in tracks.items():
         spec, labels = deepcopy(plain), {"app": "flask-app", "track": track}
