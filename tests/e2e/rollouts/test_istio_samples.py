@@ -57,7 +57,7 @@ def kubectl(addresses):
 
 @pytest.fixture
 def user(addresses, make_user, kubectl):
-    """A user of the sample app as its manifests have it: its pods have a label by which a canary's can be told apart."""
+    """A user of the sample app as its manifests have it: a label of its pods tells a canary's from them."""
     user = make_user(addresses)
     if "track" not in user.deployment()["spec"]["selector"]["matchLabels"]:
         kubectl("delete", "deployment,service", "flask-app")
