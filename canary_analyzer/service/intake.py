@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from canary_analyzer.cluster import events, outbox, records
-from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, Conflict
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
 from canary_analyzer.cluster.records import Record
@@ -52,6 +52,7 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
     Raises:
         StillChanging: it is too early to tell; annotating alone makes a new generation.
         NotYet: a canary that the user brought cannot be judged yet; it is to be looked at again.
+        Conflict: another replica has taken the request in, or the list of runs was an old one: look again.
         TurnedDown: the annotations ask for what cannot be; that was told, and the request has ended.
     """
     if not calls(deployment):
@@ -133,12 +134,8 @@ def alone(cluster: Cluster, deployment: Document) -> None:
             raise plan.Refused([f"run {record.run.name} compares with {metadata['name']} just now; let it end first"])
 
 
-def _accept(cluster: Cluster, run: Run, now: float) -> Record | None:
-    routes = live(cluster, run)
-    try:
-        return records.create(cluster, begin(run, now), routes)
-    except Conflict:
-        return None  # another replica has taken this request in
+def _accept(cluster: Cluster, run: Run, now: float) -> Record:
+    return records.create(cluster, begin(run, now), live(cluster, run))
 
 
 def refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, now: float) -> None:

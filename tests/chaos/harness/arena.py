@@ -7,6 +7,7 @@ from unittest import mock
 
 import urllib3
 
+from canary_analyzer.cluster.client import WATCH_SECONDS
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
@@ -66,6 +67,7 @@ class Arena:
         self.wire = Wire(self.emulator, self._written, self.sleep)
         self._process: Process | None = None
         self._seen: object = None
+        self._watch_ends = START
 
     # Time --------------------------------------------------------------------------------------------------------
 
@@ -110,13 +112,16 @@ class Arena:
         return self.now - START
 
     def _has_news(self) -> bool:
-        """Whether there is anything new of Deployments but their status, of which a watcher takes no notice."""
+        """Whether Deployments have changed in more than their status, or the watch of them ends."""
         seen = [
             (each["metadata"]["uid"], each["metadata"].get("annotations"), each["spec"])
             for each in self.emulator.all(DEPLOYMENTS)
         ]
         before, self._seen = self._seen, seen
-        return seen != before
+        if seen == before and self.now < self._watch_ends:
+            return False
+        self._watch_ends = self.now + WATCH_SECONDS
+        return True
 
     def _started(self) -> Process:
         return Process(self.wire, self._reader, lambda: self.now, self._route_kind)

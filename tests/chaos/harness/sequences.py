@@ -142,7 +142,8 @@ class Sequence:
         return list(self._wrong())
 
     def _is_over(self) -> bool:
-        return not list(unsettled(self.arena)) and set(self.arena.phases()) <= ENDED
+        left = (*unsettled(self.arena), *self._belongings.wrong(self.arena))
+        return not left and set(self.arena.phases()) <= ENDED
 
     def _wrong(self) -> Iterator[str]:
         yield from self.arena.violations
