@@ -72,7 +72,7 @@ chart: setup  ## renew what the chart has from elsewhere: version, schema of the
 dist: setup  ## what a release consists of, in dist/: wheel, sdist, the packaged chart, and the bill of materials (SBOM)
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build -d dist
-	@$(BIN)/python release/sbom.py dist/canary-analyzer.cdx.json
+	@$(BIN)/python .ci/release/sbom.py dist/canary-analyzer.cdx.json
 	@PATH="$(CURDIR)/$(BIN):$$PATH" helm package chart --destination dist
 
 LOCK := uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \

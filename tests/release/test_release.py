@@ -32,7 +32,7 @@ def wheel(tmp_path_factory):
 
 
 def script(name):
-    return runpy.run_path(str(ROOT / f"release/{name}.py"))
+    return runpy.run_path(str(ROOT / f".ci/release/{name}.py"))
 
 
 def test_the_wheel_has_both_commands_and_all_that_they_read(wheel):
@@ -53,7 +53,7 @@ def test_the_wheel_has_both_commands_and_all_that_they_read(wheel):
 
 def test_the_version_is_written_in_one_place():
     pattern = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.])")
-    others = ("pyproject.toml", "Makefile", "release/sbom.py", ".github/workflows/release.yaml")
+    others = ("pyproject.toml", "Makefile", ".ci/release/sbom.py", ".github/workflows/release.yaml")
     assert not [path for path in others if pattern.search((ROOT / path).read_text())]
 
 
@@ -132,6 +132,6 @@ def test_workflows_put_no_text_of_others_into_a_shell():
 def test_what_a_release_makes_is_what_make_dist_makes():
     made = (ROOT / "Makefile").read_text()
     [recipe] = re.findall(r"^dist:.*\n((?:\t.*\n)+)", made, re.MULTILINE)
-    for part in ("hatchling build", "release/sbom.py", "helm package"):
+    for part in ("hatchling build", ".ci/release/sbom.py", "helm package"):
         assert part in recipe
     assert any(step.get("run") == "make dist" for step in steps())

@@ -18,7 +18,7 @@ from packageurl import PackageURL
 
 from canary_analyzer import __version__
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "requirements-service.lock"
 PINNED = re.compile(r"^(?P<name>[a-z0-9.-]+)==(?P<version>[^ ;]+)(?P<rest>(?:.*\\\n)*.*)", re.MULTILINE)
 HASH = re.compile(r"--hash=sha256:(?P<digest>[0-9a-f]{64})")

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
+CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
 
 def section(changelog: str, version: str) -> str:
