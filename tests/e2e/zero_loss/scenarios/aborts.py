@@ -3,6 +3,7 @@
 from tests.e2e.zero_loss.app import App
 from tests.e2e.zero_loss.scenario import Scenario
 from tests.e2e.zero_loss.scenarios.plays import ABORTED, LONG_BLUE_GREEN, LONG_ROLLING, STAY, SUCCEEDED, Play, abort
+from tests.e2e.zero_loss.shapes import Shape, behind_gateway, sample
 
 KEEP_BLUE = "{blue_green: {preview: [], analysis_seconds: 10, requests: 100, keep_seconds: 60}}"
 
@@ -58,7 +59,7 @@ def _never_ready(app: App) -> None:
 
 
 def _let_one_be_missing(deployment: dict) -> None:
-    """Stable then has lost a pod when the promoted version fails: to recover takes as long as a pod takes to start."""
+    """Stable then has lost a pod when the promoted version fails, and recovers no sooner than a pod has started."""
     deployment["spec"]["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}
 
 
@@ -73,6 +74,10 @@ def _replaced_by_hand(app: App) -> None:
 
 def _set_image(deployment: dict, image: str) -> None:
     deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
+
+
+def _starting_slowly(namespace: str) -> Shape:
+    return behind_gateway(namespace, *sample("v2-slow-start"))
 
 
 SCENARIOS = (
@@ -96,5 +101,5 @@ SCENARIOS = (
     Scenario(name="trigger removed in mid-run", play=_trigger_removed),
     Scenario(name="new image in mid-run", play=_another_image),
     Scenario(name="stable changed by hand in mid-run", play=_replaced_by_hand),
-    Scenario(name="promoted stable never becomes ready", play=_never_ready),
+    Scenario(name="promoted stable never becomes ready", play=_never_ready, shape=_starting_slowly),
 )
