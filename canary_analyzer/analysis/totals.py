@@ -189,7 +189,7 @@ def _ratios(values: Floats, others: Floats) -> Floats:
 
 def _over(value: float, other: float) -> float:
     """Return the ratio; infinity where nothing bounds it above."""
-    return float(value / other) if other else float("inf")
+    return float(value) / float(other) if other else float("inf")  # numpy warns where this overflows to infinity
 
 
 def _unknown() -> Effect:
