@@ -1,6 +1,7 @@
 """The service as a process of its own beside the sandbox, and the few things a user does to a Deployment."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -236,3 +237,18 @@ def service(sandbox, user, tmp_path):
     user.tidy()
     service.stop()
     sys.stderr.write(service.log.read_text())
+
+
+@pytest.fixture(scope="module")
+def kubectl(addresses):
+    """Type a kubectl command at the module's sandbox, and return what it prints."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is not on PATH")
+
+    def run(*arguments):
+        command = ["kubectl", "--kubeconfig", addresses["kubeconfig"], *map(str, arguments)]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=90)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    return run

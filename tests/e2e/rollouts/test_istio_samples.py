@@ -1,7 +1,5 @@
 """Every file in `istio/` as a user applies it, and a canary that goes by it."""
 
-import shutil
-import subprocess
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -39,20 +37,6 @@ def test_each_sample_is_tried_here():
 def addresses(start_sandbox):
     with start_sandbox(60) as (_, addresses):
         yield addresses
-
-
-@pytest.fixture
-def kubectl(addresses):
-    if not shutil.which("kubectl"):
-        pytest.skip("kubectl is not on PATH")
-
-    def run(*arguments):
-        command = ["kubectl", "--kubeconfig", addresses["kubeconfig"], *map(str, arguments)]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=90)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
-
-    return run
 
 
 @pytest.fixture

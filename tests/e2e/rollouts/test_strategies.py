@@ -5,8 +5,6 @@
 
 import os
 import re
-import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,20 +105,6 @@ def applied(addresses, make_user, kubectl):
         return user
 
     return apply
-
-
-@pytest.fixture(scope="module")
-def kubectl(addresses):
-    if not shutil.which("kubectl"):
-        pytest.skip("kubectl is not on PATH")
-
-    def run(*arguments):
-        command = ["kubectl", "--kubeconfig", addresses["kubeconfig"], *map(str, arguments)]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=90)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
-
-    return run
 
 
 @pytest.mark.parametrize(("way", "image"), CASES, ids=[f"{way}, {image}" for way, image in CASES])
