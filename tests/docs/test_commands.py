@@ -42,7 +42,7 @@ ELSEWHERE = {
 READ_ONLY = {
     r"canary-analyzer (serve|demo|sandbox up)": "goes on until it is stopped; tests/e2e starts them",
     r"canary-analyzer calibrate": "simulates for minutes; tests/cli/test_calibrate.py runs it",
-    r"canary-analyzer backtest .*--prometheus-url": "asks a Prometheus; tests/metrics/test_past.py reads one",
+    r"canary-analyzer backtest .*--prometheus-url": "asks a Prometheus; tests/e2e/rollouts/test_past.py has one",
     r"start .*--image proxy=": "wants a Deployment of two containers; tests/cli/test_start.py has one",
     r"start .*--wait": "waits for a run's end; tests/e2e/rollouts/test_plugin.py does",
 }
