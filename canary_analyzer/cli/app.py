@@ -8,13 +8,14 @@ import typer
 from canary_analyzer import __version__
 from canary_analyzer.cli import backtest, routes, sandbox, verbs
 from canary_analyzer.cli.calibrate import calibrate
-from canary_analyzer.cli.verb import examples
+from canary_analyzer.cli.verb import examples, versioned
 
 app = typer.Typer(
     help="Canary analysis for Istio: shift traffic step by step, judge, promote or abort.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.callback()(versioned)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(routes.app, name="routes")
 verbs.add(app)

@@ -7,7 +7,7 @@ from typer.completion import get_completion_inspect_parameters
 
 from canary_analyzer import __version__
 from canary_analyzer.cli import verbs
-from canary_analyzer.cli.verb import Verb, Verbs, examples
+from canary_analyzer.cli.verb import Verb, Verbs, examples, versioned
 
 NAME = "kubectl canary"
 ASK = "_KUBECTL_CANARY_COMPLETE"
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.callback()(versioned)
 verbs.add(app)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from canary_analyzer import __version__
 from canary_analyzer.cli.completing import deployments, namespaces, runs
 
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])  # typer gives this class no name of its own
@@ -120,6 +121,20 @@ RunName = Annotated[
         metavar="RUN", help="Name of a run, or of a Deployment for its newest.", autocompletion=runs, show_default=False
     ),
 ]
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def versioned(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Give a whole program the option that everybody tries first; what its callback does ends the program."""
 
 
 def examples(lines: str) -> str:

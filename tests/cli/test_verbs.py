@@ -7,6 +7,7 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from canary_analyzer import __version__
 from canary_analyzer.cli.app import app
 from canary_analyzer.cli.plugin import app as plugin
 from canary_analyzer.cli.waits import STAGES
@@ -39,6 +40,13 @@ def test_every_verb_has_help_with_an_example(which, words):
     assert told.exit_code == 0
     example = told.output[told.output.index("Example") :]
     assert any(f"{program} {' '.join(words)}" in example for program in ("kubectl canary", "canary-analyzer"))
+
+
+@pytest.mark.parametrize("words", [["--version"], ["version"]], ids=" ".join)
+@pytest.mark.parametrize("which", [app, plugin], ids=["canary-analyzer", "kubectl canary"])
+def test_the_version_is_told_to_whoever_asks_in_either_way(which, words):
+    told = CliRunner().invoke(which, words)
+    assert (told.exit_code, told.output) == (0, f"{__version__}\n")
 
 
 @pytest.mark.parametrize(

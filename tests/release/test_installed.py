@@ -82,7 +82,7 @@ def test_the_commands_run_from_an_environment_that_holds_nothing_else(installed,
 
     told("python", "-m", "pip", "check")
     for command in ("canary-analyzer", "kubectl-canary"):
-        assert told(command, "version").strip() == __version__
+        assert told(command, "--version") == told(command, "version") == f"{__version__}\n"
         assert "Examples:" in told(command, "start", "--help")
     assert "canary_analyzer" in told("python", "-c", "import canary_analyzer.service.serve as s; print(s.__file__)")
 
