@@ -153,6 +153,7 @@ BUILT_IN = (
     _gateway_api("gatewayclasses", "GatewayClass", "gc", namespaced=False),
     _gateway_api("gateways", "Gateway", "gtw"),
     _gateway_api("httproutes", "HTTPRoute"),
+    _gateway_api("referencegrants", "ReferenceGrant", "refgrant"),
     _istio("networking", "virtualservices", "VirtualService", "vs"),
     _istio("networking", "destinationrules", "DestinationRule", "dr"),
     _istio("networking", "gateways", "Gateway", "gw"),

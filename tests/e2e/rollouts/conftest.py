@@ -20,6 +20,7 @@ from canary_analyzer.cluster.client import (
     SERVICES,
     VIRTUAL_SERVICES,
     Cluster,
+    Kind,
 )
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.phases import ENDED
@@ -104,9 +105,9 @@ class User:
     def deployment(self, name: str = APP) -> dict[str, Any]:
         return self.cluster.get(DEPLOYMENTS, NAMESPACE, name)
 
-    def route(self) -> dict[str, Any]:
-        """What is the user's own of the VirtualService: all but what the API server keeps about it."""
-        live = self.cluster.get(VIRTUAL_SERVICES, NAMESPACE, APP)
+    def route(self, kind: Kind = VIRTUAL_SERVICES) -> dict[str, Any]:
+        """What is the user's own of the route: all but what the API server keeps about it."""
+        live = self.cluster.get(kind, NAMESPACE, APP)
         metadata = live["metadata"]
         return {"spec": live["spec"]} | {key: metadata.get(key) for key in ("labels", "annotations")}
 

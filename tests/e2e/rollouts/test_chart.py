@@ -1,7 +1,7 @@
 """The chart's objects in a cluster that enforces them: what runs there is what `helm install` would have made.
 
 The rights that the chart gives are compared with those that the service asked for in whole rollouts: nothing missing,
-nothing unused.
+nothing unused, in each of the ways in which it gives them.
 """
 
 import json
@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+
+from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -53,13 +55,26 @@ PATHS = {
     "Deployment": ("apis/apps/v1", "deployments"),
     "Role": ("apis/rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles"),
+    "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies"),
     "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers"),
     "DestinationRule": ("apis/networking.istio.io/v1", "destinationrules"),
+    "VirtualService": ("apis/networking.istio.io/v1", "virtualservices"),
+    "Gateway": ("apis/gateway.networking.k8s.io/v1", "gateways"),
+    "HTTPRoute": ("apis/gateway.networking.k8s.io/v1", "httproutes"),
 }
-FALLBACKS = {("list", "virtualservices"), ("list", "httproutes")}
-"""Asked of the whole cluster; where that is forbidden, of the watched namespace (value `readRoutesEverywhere`)."""
+ROUTES = {"virtualservices", "httproutes"}
+HERE = {"namespaces": [WATCHED]}
+GATEWAY_API = {"config": {"routing": "gateway-api"}}
+MODES = {
+    # values, and what is asked of the whole cluster first and, where that is forbidden, of the watched namespace
+    "its namespaces": (HERE, ROUTES),
+    "all namespaces": ({"clusterWide": True}, set()),
+    "HTTPRoutes": (HERE | GATEWAY_API, {*ROUTES, "referencegrants"}),
+    "HTTPRoutes, those of other namespaces read": (HERE | GATEWAY_API | {"readRoutesEverywhere": True}, set()),
+}
 ACCOUNT = f"system:serviceaccount:{OWN}:{NAME}"
 
 
@@ -71,13 +86,17 @@ class Cluster:
 
     def url(self, kind, namespace, name=""):
         root, plural = PATHS[kind]
-        scope = f"namespaces/{namespace}/" if kind != "Namespace" else ""
+        scope = f"namespaces/{namespace}/" if namespace else ""
         return f"{self.addresses['api']}/{root}/{scope}{plural}/{name}".rstrip("/")
 
     def create(self, document):
         namespace = document["metadata"].get("namespace", "")
         answer = requests.post(self.url(document["kind"], namespace), json=document, timeout=10)
         assert answer.ok, f"{document['kind']}: {answer.text}"
+
+    def delete(self, kind, namespace, name):
+        answer = requests.delete(self.url(kind, namespace, name), timeout=10)
+        assert answer.ok, answer.text
 
     def get(self, kind, namespace, name):
         answer = requests.get(self.url(kind, namespace, name), timeout=10)
@@ -142,14 +161,22 @@ def box(start_sandbox, tmp_path):
         sys.stderr.write(cluster.logs(OWN))
 
 
+@pytest.fixture(params=MODES.values(), ids=MODES)
+def mode(request):
+    """Values that decide about rights, and what they leave to be asked twice."""
+    return request.param
+
+
 @pytest.fixture
-def installed(helm, box, tmp_path):
-    """The chart's objects in the cluster, and two replicas of the service ready; gives all objects."""
-    values = {
-        "namespaces": [WATCHED],
-        "config": {"prometheus": {"url": box.addresses["prometheus"]}, "profiles": {"standard": PROFILE}},
-        "networkPolicy": {"enabled": True},
-    }
+def values(mode):
+    return mode[0]
+
+
+@pytest.fixture
+def installed(helm, box, values, tmp_path):
+    """The chart's objects in the cluster, and two replicas of the service on their way; gives all objects."""
+    config = {"prometheus": {"url": box.addresses["prometheus"]}, "profiles": {"standard": PROFILE}}
+    values = values | {"config": config | values.get("config", {}), "networkPolicy": {"enabled": True}}
     command = [helm, "template", NAME, ROOT / "chart", "--namespace", OWN, "--kube-version", "1.33", "--values", "-"]
     rendered = subprocess.run(command, input=yaml.safe_dump(values), capture_output=True, text=True, check=True)
     documents = list(filter(None, yaml.safe_load_all(rendered.stdout)))
@@ -167,16 +194,34 @@ def installed(helm, box, tmp_path):
     return documents
 
 
+@pytest.fixture
+def user(box, values, make_user):
+    """A user whose route is of the kind that the service reads."""
+    user = make_user(box.addresses)
+    if "config" in values:
+        for document in yaml.safe_load_all((ROOT / "istio/httproute.yaml").read_text()):
+            box.create(document)
+        box.delete("VirtualService", WATCHED, "flask-app")
+        served = user.answered()["v1"]
+        user.eventually(lambda: user.answered()["v1"] > served + 60, "requests by the HTTPRoute")
+    return user
+
+
 def granted(documents):
-    """(namespace, verb, resource) of the Roles."""
+    """(namespace, verb, resource) of the roles; the namespace is empty where it is any."""
     return {
-        (role["metadata"]["namespace"], verb, resource)
+        (role["metadata"].get("namespace", ""), verb, resource)
         for role in documents
-        if role["kind"] == "Role"
+        if role["kind"] in ("Role", "ClusterRole")
         for rule in role["rules"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
+
+
+def widest(rights, given):
+    """Each right as it was given for the whole cluster, where it was: no second one is needed then."""
+    return {(wide if (wide := ("", *right[1:])) in given else right) for right in rights}
 
 
 def remember(box, run):
@@ -190,8 +235,9 @@ def remember(box, run):
 
 def uninstall(box, user, documents):
     """What `helm uninstall` does in the middle of a run: its hook first, then the replicas go."""
+    served = user.answered()["v2"]
     user.canary("flask-app:v2", strategy="canary")
-    user.eventually(lambda: user.weights()[-1] == 10, "the first weight")
+    user.eventually(lambda: user.answered()["v2"] > served, "requests at the canary")
     hook = next(each for each in documents if each["kind"] == "Job")["spec"]["template"]
     metadata = hook["metadata"] | {"name": "hook", "namespace": OWN}
     box.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": hook["spec"]})
@@ -201,12 +247,13 @@ def uninstall(box, user, documents):
     user.eventually(lambda: box.pods(OWN) == ["hook"], "the end of the replicas")
 
 
-def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(installed, box, make_user):
-    user = make_user(box.addresses)
+def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(installed, box, user, mode):
+    values, twice = mode
+    kind = HTTP_ROUTES if "config" in values else VIRTUAL_SERVICES
     user.eventually(lambda: box.get("Deployment", OWN, NAME)["status"].get("availableReplicas") == 2, "two replicas")
     box.create(AUTOSCALER)
     box.create(TRAFFIC_POLICY)
-    route = user.route()
+    route, lost = user.route(kind), user.load()["lost"]
 
     ends = {}
     for image, strategy in (("v2", "canary"), ("v1", "rolling"), ("v2-errors", "canary"), ("v2-crash", "canary")):
@@ -218,9 +265,9 @@ def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(
 
     uninstall(box, user, installed)
     assert user.ended()["phase"] == "Aborted"
-    assert user.route() == route
-    assert user.load()["lost"] == 0
+    assert user.route(kind) == route
+    assert user.load()["lost"] == lost
 
-    asked = box.asked()
-    assert asked[False] == {("", verb, resource) for verb, resource in FALLBACKS}
-    assert asked[True] == granted(installed)
+    asked, given = box.asked(), granted(installed)
+    assert asked[False] == {("", "list", resource) for resource in twice}
+    assert widest(asked[True], given) == widest(given, given)
