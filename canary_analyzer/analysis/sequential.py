@@ -27,7 +27,7 @@ from canary_analyzer.analysis.policy import Policy
 from canary_analyzer.analysis.totals import Matched
 from canary_analyzer.analysis.types import Floats, Tick, edge_mistakes
 from canary_analyzer.analysis.usual import fading
-from canary_analyzer.analysis.watched import ERRORS, Layout, watched
+from canary_analyzer.analysis.watched import ERRORS, Layout, joint, watched
 
 _AT_A_TIME = 200
 """Ticks worked out together: memory is bounded by it."""
@@ -107,7 +107,7 @@ def start(
         cold_ticks=math.ceil(policy.warmup_seconds / tick_seconds),
         evidence=Evidence.none(layout.log_capital.size),
         log_wealth=np.zeros((2, layout.log_capital.size)),
-        best_within=np.zeros(layout.answering.size),
+        best_within=np.zeros(len(layout.answering)),
         usual=tuple(np.zeros(metric.kind.buckets) for metric in layout.metrics),
         totals=tuple(Matched.none(metric.kind.buckets) for metric in layout.metrics),
         recent=(),
@@ -177,7 +177,7 @@ def _counted(state: JudgeState, bets: Bets, counts: list[Floats], tick: Tick) ->
         state,
         evidence=evidence,
         log_wealth=wealth,
-        best_within=np.maximum(state.best_within, wealth[1, state.layout.answering]),
+        best_within=np.maximum(state.best_within, answers(state.layout, wealth[1])),
         totals=tuple(total.after(both[0], both[1]) for total, both in zip(state.totals, counts, strict=True)),
         recent=(*state.recent, tick)[-state.policy.guardrails.ticks :],
     )
@@ -209,14 +209,9 @@ def is_thin(state: JudgeState) -> bool:
 
 def figure_capital(state: JudgeState) -> Floats:
     """Return the log of the capital [F] that bets against each figure; -inf for figures that never decide."""
-    return per_figure(state.layout, state.log_wealth[0] + state.layout.log_capital)
+    return state.layout.per_figure(state.log_wealth[0] + state.layout.log_capital)
 
 
-def per_figure(layout: Layout, logs: Floats) -> Floats:
-    """Return the logs [F] of sums over each figure's streams, given the logs [S] of the terms."""
-    return np.array([joint(logs[layout.figure_of == figure]) for figure in range(layout.answering.size)])
-
-
-def joint(logs: Floats) -> float:
-    """Return the log of the sum of what these are the logs of."""
-    return float(np.logaddexp.reduce(logs))
+def answers(layout: Layout, logs: Floats) -> Floats:
+    """Return the logs [F] of what each figure's answering streams hold on average, given those [S] of all streams."""
+    return np.asarray(np.logaddexp.reduce(logs[layout.answering], axis=1) - math.log(2))

@@ -1,10 +1,13 @@
 """Streams: one per kind of bad request.
 
 A ratio (errors) is one stream. A histogram (latency) is several, and scores every request between 0 and 1 by its
-bucket. One stream per quantile asks "slower than the edge nearest to that quantile?". Two stand beside: how slow on the
-whole, by rank among the baseline's requests (its ridit), and "slower than the edge beyond the highest quantile's?",
-where a new tail shows first when edges are coarse. What is usual, and what a canary within tolerance may reach, comes
-from the baseline's ticks before this one, so that every bet is fixed before its outcome is seen.
+bucket. One stream per quantile asks "slower than the edge nearest to that quantile?". Another asks how slow on the
+whole, by rank among the baseline's requests (its ridit). And the highest quantile has a second stream at the edge
+beyond the nearest, where a new tail shows first when edges are coarse. Evidence is of an edge: where that quantile
+comes to lie nearer to the next one, the stream that has that one already keeps it, and only the other moves on.
+
+What is usual, and what a canary within tolerance may reach, comes from the baseline's ticks before this one, so that
+every bet is fixed before its outcome is seen.
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ import numpy as np
 from canary_analyzer.analysis.bets import CORRECTION, Seen, odds_against
 from canary_analyzer.analysis.histogram import Slowing, nearest_edges, share_above
 from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance
-from canary_analyzer.analysis.types import Floats
+from canary_analyzer.analysis.types import Floats, Indices
 from canary_analyzer.analysis.usual import bad_rate, usual_or
 
 BESIDES = 2
@@ -49,6 +52,11 @@ class Ratio:
     def opinions(self) -> Floats:
         """What part of a stream's capital each bettor [S, K] begins with."""
         return _opinions(np.array([_COUNTING]))
+
+    @property
+    def answering(self) -> Indices:
+        """The streams [1, 2] that show it to be within tolerance."""
+        return np.zeros((1, 2), dtype=np.intp)
 
     def seen(self, both: Floats, usual: Floats) -> Seen:
         """Return ticks' counts (good, bad) of canary and baseline [2, T, 2], beside those of late [T, 2].
@@ -112,6 +120,7 @@ class Histogram:
         The whole histogram sees what the lower quantiles see and sees it sooner; the tail is on its own.
         """
         parts = np.concatenate((0.05 + np.asarray(self.tolerance.quantiles) ** 20, [0.35, 0.2]))
+        parts[[-3, -1]] = parts[[-3, -1]].mean()
         return np.asarray(parts / parts.sum())
 
     @property
@@ -122,6 +131,12 @@ class Histogram:
         """
         ranks = np.asarray(self.tolerance.quantiles)
         return _opinions(np.concatenate((ranks**8, [0.01, ranks[-1] ** 8])))
+
+    @property
+    def answering(self) -> Indices:
+        """The streams [Q, 2] that show each quantile to be within tolerance: the highest has two."""
+        own = np.arange(len(self.tolerance.quantiles))
+        return np.stack((own, np.append(own[:-1], self.streams - 1)), axis=1)
 
     def seen(self, both: Floats, usual: Floats) -> Seen:
         """Return ticks' counts of canary and baseline [2, T, B], beside those of late [T, B]."""
@@ -151,13 +166,23 @@ class Histogram:
         )
 
     def _weights(self, above: Floats) -> Floats:
-        """Return the score of each bucket [T, S, B]: 1 above the quantile's edge; the ridit; 1 beyond the tail."""
-        edges = nearest_edges(above, np.asarray(self.tolerance.quantiles))
-        beyond = np.minimum(edges[:, -1:] + 1, above.shape[-1] - 1)
-        steps = np.arange(self.buckets) > np.concatenate((edges, beyond), axis=1)[..., None]
+        """Return the score of each bucket [T, S, B]: 1 above the stream's edge; of the whole, the ridit."""
+        edges = self._edges(above)
+        steps = np.arange(self.buckets) > edges[..., None]
         padded = _padded(above)
         ridits = 1 - (padded[:, :-1] + padded[:, 1:]) / 2
         return np.concatenate((steps[:, :-1], ridits[:, None], steps[:, -1:]), axis=1)
+
+    def _edges(self, above: Floats) -> Indices:
+        """Return the edges [T, Q + 1]: the nearest to each quantile, of the highest the one beyond it as well.
+
+        Of these two the first is the even one, so that each edge is of the same stream whenever it is asked about.
+        """
+        edges = nearest_edges(above, np.asarray(self.tolerance.quantiles))
+        nearest = edges[:, -1:]
+        beyond = np.minimum(nearest + 1, above.shape[-1] - 1)
+        even = nearest % 2 == 0
+        return np.concatenate((edges[:, :-1], np.where(even, nearest, beyond), np.where(even, beyond, nearest)), axis=1)
 
 
 def _scores(both: Floats, weights: Floats) -> Floats:

@@ -12,6 +12,7 @@ from canary_analyzer.analysis.mistakes import not_positive, refuse
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

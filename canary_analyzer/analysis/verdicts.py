@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from canary_analyzer.analysis import words
-from canary_analyzer.analysis.sequential import JudgeState, figure_capital, is_thin, joint, per_figure
+from canary_analyzer.analysis.sequential import JudgeState, answers, figure_capital, is_thin
 from canary_analyzer.analysis.streams import Ratio
 from canary_analyzer.analysis.totals import Effect, Matched, error_effect, quantile_effects
 from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
-from canary_analyzer.analysis.watched import Watched
+from canary_analyzer.analysis.watched import Watched, joint
 
 
 def verdict(state: JudgeState) -> Verdict:
@@ -19,8 +19,10 @@ def verdict(state: JudgeState) -> Verdict:
         for metric, matched in zip(state.layout.metrics, state.totals, strict=True)
         for effect in _effects(metric, matched)
     ]
-    evidence = _evidence_against(state)
-    metrics = tuple(_figure(state, index, effect, evidence) for index, effect in enumerate(effects))
+    evidence = zip(_evidence_against(state), _evidence_for(state), strict=True)
+    metrics = tuple(
+        _figure(state, index, effect, both) for index, (effect, both) in enumerate(zip(effects, evidence, strict=True))
+    )
     decision = _decision(state)
     return Verdict(
         decision=decision,
@@ -58,12 +60,13 @@ def _tick(state: JudgeState, decision: Decision) -> int:
     return state.tick - 1
 
 
-def _figure(state: JudgeState, index: int, effect: Effect, evidence: list[float]) -> MetricVerdict:
+def _figure(state: JudgeState, index: int, effect: Effect, evidence: tuple[float, float]) -> MetricVerdict:
+    """Return what is reported of a figure, given its effect and the evidence against it and for it."""
     owner = int(state.layout.owner[index])
     metric, matched = state.layout.metrics[owner], state.totals[owner]
     requests = (matched.n_canary, matched.n_baseline)
     name = state.layout.names[index]
-    condition = _condition(state, index, requests, evidence[index])
+    condition = _condition(state, index, requests, evidence[0])
     if isinstance(metric.kind, Ratio):
         reason = words.about_ratio(name, effect, condition, metric.kind.tolerance, requests)
     else:
@@ -74,8 +77,8 @@ def _figure(state: JudgeState, index: int, effect: Effect, evidence: list[float]
         effect=effect.value,
         low=effect.low,
         high=effect.high,
-        evidence_against=evidence[index],
-        evidence_for=float(state.log_wealth[1, state.layout.answering[index]] / -math.log(state.policy.beta)),
+        evidence_against=evidence[0],
+        evidence_for=evidence[1],
         n_canary=requests[0],
         n_baseline=requests[1],
         reason=reason if metric.decides else f"{reason} (advisory, does not decide)",
@@ -100,17 +103,17 @@ def _evidence_against(state: JudgeState) -> list[float]:
     A figure that never decides is measured as if all capital were its own.
     """
     layout, aborts = state.layout, -math.log(state.policy.alpha)
-    starts = per_figure(layout, layout.log_capital)
-    capital = figure_capital(state)
-    evidence = np.empty(starts.size)
-    for index, start in enumerate(starts):
-        if layout.deciding[index]:
-            evidence[index] = (capital[index] - start) / (aborts - start)
-        else:
-            evidence[index] = state.log_wealth[0, layout.answering[index]] / aborts
+    start, capital = layout.figure_capital, figure_capital(state)
+    alone = answers(layout, state.log_wealth[0]) / aborts
+    evidence = np.where(layout.deciding, (capital - start) / (aborts - start), alone)
     leader = int(np.argmax(capital))
     evidence[leader] = max(evidence[leader], joint(capital) / aborts)
-    return [float(value) for value in evidence]
+    return list(map(float, evidence))
+
+
+def _evidence_for(state: JudgeState) -> list[float]:
+    """Return log wealth per figure in units of what shows it to be within tolerance."""
+    return list(map(float, answers(state.layout, state.log_wealth[1]) / -math.log(state.policy.beta)))
 
 
 def _reason(state: JudgeState, decision: Decision, metrics: tuple[MetricVerdict, ...], effects: list[Effect]) -> str:

@@ -6,6 +6,7 @@ quantile. All streams of all metrics that decide bet with parts of one capital, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance, MetricRule, Policy
 from canary_analyzer.analysis.streams import Histogram, Ratio
-from canary_analyzer.analysis.types import Floats, Tick
+from canary_analyzer.analysis.types import Floats, Indices, Tick
 from canary_analyzer.analysis.words import quantile_name
 
 ERRORS, LATENCY = "errors", "latency"
@@ -94,7 +95,7 @@ class Layout:
         log_opinions: [S, K] log of the part of each stream's capital that each bettor begins with.
         log_capital: [S] log of the part of the whole capital that each stream begins with; -inf: it never decides.
         figure_of: [S] the figure that is to blame when the stream finds something.
-        answering: [F] the stream that can show the figure to be within tolerance.
+        answering: [F, 2] the streams that can together show the figure to be within tolerance; twice the same, or two.
         deciding: [F] whether that must be shown for HEALTHY.
         owner: [F] the metric that the figure belongs to.
     """
@@ -103,10 +104,10 @@ class Layout:
     names: tuple[str, ...]
     log_opinions: Floats
     log_capital: Floats
-    figure_of: NDArray[np.intp]
-    answering: NDArray[np.intp]
+    figure_of: Indices
+    answering: Indices
     deciding: NDArray[np.bool_]
-    owner: NDArray[np.intp]
+    owner: Indices
 
     @classmethod
     def of(cls, metrics: tuple[Watched, ...]) -> Self:
@@ -130,8 +131,22 @@ class Layout:
             log_capital=np.concatenate(parts),
             figure_of=np.array(figure_of),
             answering=np.concatenate(
-                [start + np.arange(count) for start, count in zip(starts[:-1], counts, strict=True)]
+                [metric.kind.answering + start for start, metric in zip(starts[:-1], metrics, strict=True)]
             ),
             deciding=np.repeat(shares > 0, counts),
             owner=np.repeat(np.arange(len(metrics)), counts),
         )
+
+    @cached_property
+    def figure_capital(self) -> Floats:
+        """Log of the capital [F] that bets against each figure at the start; 0 for figures that never decide."""
+        return np.where(self.deciding, self.per_figure(self.log_capital), 0.0)
+
+    def per_figure(self, logs: Floats) -> Floats:
+        """Return the logs [F] of sums over each figure's streams, given the logs [S] of the terms."""
+        return np.array([joint(logs[self.figure_of == figure]) for figure in range(len(self.answering))])
+
+
+def joint(logs: Floats) -> float:
+    """Return the log of the sum of what these are the logs of."""
+    return float(np.logaddexp.reduce(logs))

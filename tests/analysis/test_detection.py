@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from canary_analyzer.analysis import Decision, Policy, judge
+from canary_analyzer.analysis import ArmCounts, Decision, History, Policy, judge
 
 REGRESSIONS = {
     "errors +1 point": ({"more_errors": 0.01}, 30, "errors"),
@@ -50,3 +50,29 @@ def test_a_regression_is_found_in_time_and_blamed_on_its_metric(simulate, fields
 def test_an_identical_canary_with_much_traffic_is_shown_healthy(simulate):
     verdicts = [judge(simulate(seed, requests_per_tick=5000.0), Policy()) for seed in range(10)]
     assert sum(verdict.decision is Decision.HEALTHY for verdict in verdicts) >= 9
+
+
+def test_a_tail_is_found_though_the_edge_nearest_to_the_baseline_s_p99_changes_with_its_load(swinging):
+    ticks = [judge(swinging(seed, more_tail=0.02), Policy()).tick for seed in range(20)]
+    assert np.median(ticks) <= 22
+    assert max(ticks) <= 45
+
+
+@pytest.fixture
+def swinging():
+    """Return a function of a seed and a tail: the baseline's p99 swings between 50 and 100 ms, nearest to either."""
+
+    def run(seed, more_tail):
+        rng = np.random.default_rng(seed)
+        above_50 = 0.035 + 0.02 * np.sin(np.arange(60) / 4)
+        arms = [arm(rng, above_50, beyond_100=0.002 + more) for more in (more_tail, 0.0)]
+        return History(tick_seconds=2.0, edges_ms=np.array([25.0, 50, 100, 250]), canary=arms[0], baseline=arms[1])
+
+    return run
+
+
+def arm(rng, above_50, beyond_100):
+    """Return ticks of some 50 requests, half of them below 25 ms, and so many above the other edges."""
+    shares = [np.full(60, 0.5), 0.5 - above_50 - beyond_100, above_50, np.full(60, beyond_100), np.zeros(60)]
+    latency = rng.multinomial(rng.poisson(50, size=60), np.stack(shares, axis=1))
+    return ArmCounts(requests=latency.sum(axis=1), errors=np.zeros(60, dtype=int), latency=latency)
