@@ -1,14 +1,10 @@
-"""All active runs: one APScheduler job for each, passes as often as its stage needs."""
+"""All active runs: each has a pass as often as its stage needs."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
 
 import structlog
-from apscheduler.schedulers.base import BaseScheduler
 
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, ClusterError, Conflict
@@ -19,6 +15,7 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.service.agenda import Agenda, Key
 from canary_analyzer.service.byo import NotYet
 from canary_analyzer.service.intake import StillChanging, TurnedDown, refuse, take_in
 from canary_analyzer.service.reconcile import Active, Ports, conclude, sampled
@@ -45,9 +42,6 @@ DEFECT_SECONDS = 30.0
 SAMPLE_LAG = 0.1
 """Seconds after a tick's end before it is read, so that its last scrape has been stored."""
 
-Key = tuple[str, str]
-"""Namespace and name of a stable Deployment."""
-
 
 class Rollouts:
     """The active runs by Deployment. Safe to use from several threads; each run has at most one pass at a time."""
@@ -56,15 +50,14 @@ class Rollouts:
         self,
         ports: Ports,
         telemetry: Telemetry,
-        scheduler: BaseScheduler,
+        agenda: Agenda,
         offers: Offers,
         shards: Shards,
     ) -> None:
         self._ports = ports
         self._shards = shards
-        self._stopping = False
         self._telemetry = telemetry
-        self._scheduler = scheduler
+        self._agenda = agenda
         self._offers = offers
         self._lock = Lock()
         self._active: dict[Key, Active] = {}
@@ -100,7 +93,7 @@ class Rollouts:
 
     def stop(self) -> None:
         """Begin no further pass; those in hand go on."""
-        self._stopping = True
+        self._agenda.stopped = True
 
     def __contains__(self, key: Key) -> bool:
         """Whether the Deployment has an active run."""
@@ -126,29 +119,17 @@ class Rollouts:
             since: when it was first looked at because of this request, in seconds since the epoch; None: it was not.
         """
         now = self._ports.clock()
-        self._job("intake", self._take_in, [key, before, now if since is None else since], now + wait)
+        args = [key, before, now if since is None else since]
+        self._agenda.once("/".join(("intake", *key)), self._take_in, args, now + wait)
 
     def _schedule(self, key: Key, at: float) -> None:
-        self._job("run", self._pass, [key, at], at)
-
-    def _job(self, kind: str, work: Callable[..., None], args: list[Any], at: float) -> None:
-        """Do some work on a Deployment at a time (seconds since the epoch); a later call replaces an earlier one."""
-        if self._stopping:
-            return
-        self._scheduler.add_job(
-            work,
-            "date",
-            run_date=datetime.fromtimestamp(at, UTC),
-            args=args,
-            id="/".join((kind, *args[0])),
-            replace_existing=True,
-        )
+        self._agenda.turn(key, self._pass, at)
 
     def _take_in(self, key: Key, before: Seen | None, since: float) -> None:
         """Read the Deployment anew and start its run; where that fails, again a little later."""
         waited = self._ports.clock() - since
         with self._turn(key), structlog.contextvars.bound_contextvars(namespace=key[0], deployment=key[1]):
-            if key in self or self._stopping or not self._shards.owns(key):
+            if key in self or self._agenda.stopped or not self._shards.owns(key):
                 return
             try:
                 record = self._taken_in(key, before, waited)
@@ -199,12 +180,19 @@ class Rollouts:
     def _pass(self, key: Key, due: float) -> None:
         with self._turn(key):
             self._telemetry.health.late(self._ports.clock() - due)
-            self._take_turn(key)
+            try:
+                self._take_turn(key)
+            except Exception:
+                log.exception(
+                    "a pass did not end by a defect of ours, trying again", namespace=key[0], deployment=key[1]
+                )
+                self._telemetry.health.defect()
+                self._schedule(key, self._ports.clock() + DEFECT_SECONDS)
 
     def _take_turn(self, key: Key) -> None:
         with self._lock:
             active = self._active.get(key)
-        if active is None or self._stopping:
+        if active is None or self._agenda.stopped:
             return  # woken in the moment of its end, or of ours
         if not self._shards.owns(key):
             self._let_go(key)
@@ -213,34 +201,35 @@ class Rollouts:
         with structlog.contextvars.bound_contextvars(
             namespace=run.namespace, deployment=run.deployment, run=run.name, step=run.step
         ):
-            following, wait = self._attempt(active)
+            following, at = self._attempt(active)
         if following is None or following.run.ended:
             self._end(key, following)
             return
         with self._lock:
             self._active[key] = following
         self._telemetry.show(key, following)
-        self._schedule(key, self._ports.clock() + wait)
+        self._schedule(key, at)
 
     def _attempt(self, active: Active) -> tuple[Active | None, float]:
-        """Run one pass; whatever goes wrong, the next one tries again."""
+        """Run one pass and tell when the next one is due; whatever goes wrong, that one tries again."""
         try:
             active = self._reloaded(active) if active.is_unsure else active
             if active.run.ended:
-                return active, 0.0  # its last write was made, and only the answer was lost
+                return active, self._ports.clock()  # its last write was made, and only the answer was lost
             active = sampled(self._ports, active)
             following = conclude(self._fenced((active.run.namespace, active.run.deployment)), active)
-            return following, delay(following.run, self._ports.clock()) if following is not None else 0.0
+            now = self._ports.clock()
+            return following, next_pass(following.run, now) if following is not None else now
         except Conflict as error:
             log.info("somebody else wrote, reading again", error=str(error))
-            return replace(active, is_unsure=True), POLL_SECONDS
+            return replace(active, is_unsure=True), self._ports.clock() + POLL_SECONDS
         except ClusterError as error:
             log.warning("pass failed, trying again", error=str(error))
-            return replace(active, is_unsure=True), RETRY_SECONDS
+            return replace(active, is_unsure=True), self._ports.clock() + RETRY_SECONDS
         except Exception:
             log.exception("pass failed by a defect of ours, trying again")
             self._telemetry.health.defect()
-            return replace(active, is_unsure=True), DEFECT_SECONDS
+            return replace(active, is_unsure=True), self._ports.clock() + DEFECT_SECONDS
 
     def _reloaded(self, active: Active) -> Active:
         """Return the run as its record says now; as it was where that is gone, garbled or another's.
@@ -272,6 +261,7 @@ class Rollouts:
     def _forget(self, key: Key) -> Run:
         with self._lock:
             run = self._active.pop(key).run
+        self._agenda.drop(key)
         self._telemetry.show(key, None)
         self._ports.reader.forget(pair(run))
         self._ports.webhooks.forget(run)
@@ -286,10 +276,10 @@ def before_next(run: Run) -> Seen | None:
     return Seen(image=run.trigger, request=run.request, template=run.stable_template)
 
 
-def delay(run: Run, now: float) -> float:
-    """Return the seconds until the next pass: the next tick while samples are gathered, else soon."""
+def next_pass(run: Run, now: float) -> float:
+    """Return when the next pass is due, seconds since the epoch: with the next tick while samples come, else soon."""
     tick = run.policy.tick_seconds
-    next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG - now
+    next_tick = (math.floor(now / tick) + 1) * tick + SAMPLE_LAG
     # New pods of a rolling update come when they like: samples stop in the tick in which a cold one is there.
     gathering = not run.ended and stage_of(run).samples and run.rolling is None
-    return next_tick if gathering else min(next_tick, max(POLL_SECONDS, POLL_SHARE * (now - run.stage_since)))
+    return next_tick if gathering else min(next_tick, now + max(POLL_SECONDS, POLL_SHARE * (now - run.stage_since)))

@@ -7,19 +7,21 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
 from pathlib import Path
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.service import http, logs, samples
+from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.archive import Archive
 from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.pages import Pages
@@ -67,13 +69,13 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         notifications=Notifications(telemetry.health.notified, shards.owns),
         read_logs=settings.read_logs,
     )
-    workers = ThreadPoolExecutor(settings.workers)
+    workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="worker")
     scheduler = BackgroundScheduler(
-        executors={"default": workers},
+        executors={"default": _Shared(workers)},
         job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
         timezone=UTC,
     )
-    rollouts = Rollouts(ports, telemetry, scheduler, settings.offers, shards)
+    rollouts = Rollouts(ports, telemetry, Agenda(scheduler, workers), settings.offers, shards)
     watchers = [Watcher(namespace, ports.cluster, rollouts, shards) for namespace in settings.namespaces or ("",)]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
     pages = Pages(archive, settings.links, time.time)
@@ -107,6 +109,13 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     if isinstance(shards, Replicas):
         shards.release()
     server.shutdown()
+
+
+class _Shared(BasePoolExecutor):  # type: ignore[misc]
+    """Lets the scheduler's jobs run on threads that others give work to as well."""
+
+    def __init__(self, workers: Executor) -> None:
+        super().__init__(workers)
 
 
 def _spare_the_collector() -> None:

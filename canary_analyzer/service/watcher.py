@@ -12,9 +12,10 @@ from canary_analyzer.cluster.sweep import sweep_if_possible
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.routing import Document
+from canary_analyzer.service.agenda import Key
 from canary_analyzer.service.intake import calls, seen
 from canary_analyzer.service.replicas import Shards
-from canary_analyzer.service.rollouts import Key, Rollouts
+from canary_analyzer.service.rollouts import Rollouts
 
 log = structlog.get_logger()
 

@@ -1,5 +1,6 @@
 """Nothing is waited for without an end."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 import pytest
@@ -10,13 +11,14 @@ from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.replicas import Alone
-from canary_analyzer.service.rollouts import Rollouts, delay
+from canary_analyzer.service.rollouts import Rollouts, next_pass
 from canary_analyzer.service.telemetry import Telemetry
 
 
-class Agenda:
+class Diary:
     """Stands for the scheduler: a test does what is due, and moves the clock."""
 
     def __init__(self):
@@ -36,8 +38,8 @@ class Agenda:
 
 
 @pytest.fixture
-def agenda():
-    return Agenda()
+def diary():
+    return Diary()
 
 
 @pytest.fixture
@@ -46,28 +48,29 @@ def registry():
 
 
 @pytest.fixture
-def rollouts(cluster, agenda, registry):
+def rollouts(cluster, diary, registry):
     reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
-    ports = Ports(cluster=cluster, reader=reader, clock=lambda: agenda.now)
-    return Rollouts(ports, Telemetry(registry), agenda, Offers(profiles=PROFILES), Alone())
+    ports = Ports(cluster=cluster, reader=reader, clock=lambda: diary.now)
+    with ThreadPoolExecutor(1) as workers:
+        yield Rollouts(ports, Telemetry(registry), Agenda(diary, workers), Offers(profiles=PROFILES), Alone())
 
 
-def test_a_request_that_is_refused_is_counted_once(rollouts, agenda, app, registry):
+def test_a_request_that_is_refused_is_counted_once(rollouts, diary, app, registry):
     app.annotate(image="app:v1")
     rollouts.request(("default", "app"), None)
-    while agenda.jobs:
-        agenda.next()
+    while diary.jobs:
+        diary.next()
     refused = {"result": "Refused", "cause": ""}
     assert registry.get_sample_value("canary_analyzer_verdicts_total", refused) == 1
 
 
-def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts, agenda, app, cluster):
+def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts, diary, app, cluster):
     app.annotate(image="app:v2")
     app.roll_out(observedGeneration=0)
     rollouts.request(("default", "app"), None)
     looks = 0
-    while agenda.jobs:
-        agenda.next()
+    while diary.jobs:
+        diary.next()
         looks += 1
     assert annotations.IMAGE not in annotations.of(app.deployment())
     assert "has not seen" in cluster.list(EVENTS, "default").items[0]["message"]
@@ -76,7 +79,7 @@ def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts
 
 def test_what_takes_long_is_looked_at_less_and_less_often_but_with_every_tick(run, make):
     run = run.model_copy(update={"stage": "await canary", "policy": make.policy(tick_seconds=10)})
-    waits = [delay(run, float(now)) for now in (1, 20, 50, 200, 1000)]
+    waits = [next_pass(run, float(now)) - now for now in (1, 20, 50, 200, 1000)]
     assert waits == sorted(waits)
     assert waits[0] == 1.0
     assert waits[-1] <= run.policy.tick_seconds + 0.2

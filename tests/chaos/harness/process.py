@@ -1,6 +1,7 @@
 """The service as one process: what it knows is gone when it is killed, and it works only when the clock says so."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.replicas import Alone
 from canary_analyzer.service.rollouts import Rollouts
@@ -56,6 +58,19 @@ class Jobs:
                 job.work(*job.args)
 
 
+class AtOnce(Executor):
+    """Does work in the moment in which it is handed over."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        """Do it; what goes wrong is told to whoever asks for the result."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **more))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
 class Process:
     """The service from its start to its end, over a wire."""
 
@@ -68,7 +83,7 @@ class Process:
         ports = Ports(cluster=cluster, reader=reader, clock=clock)  # type: ignore[arg-type]
         self.jobs = Jobs()
         offers = Offers(profiles=PROFILES, route_kind=route_kind)
-        self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), self.jobs, offers, Alone())
+        self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), Agenda(self.jobs, AtOnce()), offers, Alone())
         self._watcher = Watcher("", cluster, self._rollouts, Alone())
 
     def look(self) -> None:

@@ -1,0 +1,62 @@
+"""What is to be done when, on APScheduler; what many are to do at the same moment is one job.
+
+Runs of one tick length are all due together: a job for each would cost a tenth of what it does.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from apscheduler.schedulers.base import BaseScheduler
+
+Key = tuple[str, str]
+"""Namespace and name of a Deployment."""
+
+
+class Agenda:
+    """Times are in seconds since the epoch; nothing is begun any more once it was stopped. Safe to use from threads.
+
+    Args:
+        scheduler: keeps the time.
+        workers: do what many are to do at once.
+    """
+
+    def __init__(self, scheduler: BaseScheduler, workers: Executor) -> None:
+        self._scheduler = scheduler
+        self._workers = workers
+        self._lock = Lock()
+        self._due: dict[Key, float] = {}
+        self._together: dict[float, list[Key]] = {}
+        """By time, whose turn it is then; some may have been put off or brought forward since."""
+        self.stopped = False
+
+    def once(self, name: str, work: Callable[..., None], args: Sequence[Hashable], at: float) -> None:
+        """Do some work at a time; a later call replaces an earlier one of that name."""
+        if self.stopped:
+            return
+        run_date = datetime.fromtimestamp(at, UTC)
+        self._scheduler.add_job(work, "date", run_date=run_date, args=args, id=name, replace_existing=True)
+
+    def turn(self, key: Key, work: Callable[[Key, float], Any], at: float) -> None:
+        """Do the work on a Deployment, given its name and the time, at that time and not when it was due before."""
+        with self._lock:
+            self._due[key] = at
+            is_first = at not in self._together
+            self._together.setdefault(at, []).append(key)
+        if is_first:
+            self.once(f"turns/{at}", self._begin, [work, at], at)
+
+    def drop(self, key: Key) -> None:
+        """Forget a Deployment's turn."""
+        with self._lock:
+            self._due.pop(key, None)
+
+    def _begin(self, work: Callable[[Key, float], Any], at: float) -> None:
+        with self._lock:
+            due = [key for key in dict.fromkeys(self._together.pop(at)) if self._due.get(key) == at]
+        with suppress(RuntimeError):  # workers take nothing any more: the service stops, and its next start goes on
+            for key in due:
+                self._workers.submit(work, key, at)
