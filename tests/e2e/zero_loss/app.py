@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
+import requests
 import yaml
 
 from canary_analyzer.cluster.client import (
@@ -55,6 +56,11 @@ class Unexpected(AssertionError):
     """Something else happened than should have."""
 
 
+def reached(url: str, host: str) -> bool:
+    """Whether the mesh brings a request to a pod."""
+    return requests.get(f"{url}/work", headers={"Host": host}, timeout=PATIENCE_SECONDS).ok
+
+
 class App:
     """The sample app, or whatever a scenario makes of it, in a namespace of its own."""
 
@@ -85,7 +91,11 @@ class App:
                 self.rolled_out(document["metadata"]["name"])
 
     def call(self, by: str, host: str) -> None:
-        """Call a host steadily by the `ingress` or the `sidecar`, and take what there is now for the idle state."""
+        """Call a host steadily by the `ingress` or the `sidecar`, and take what there is now for the idle state.
+
+        A mesh that hears late does not know new pods when they are ready: what it would lose then is nobody's doing.
+        """
+        self.until(lambda: reached(self.place.addresses[by], host), "the mesh to know the pods")
         self.client = Client(self.place.folder / f"{self.namespace}.sock", self.place.addresses[by], host)
         self.until(self.client.up, "the client to be up")
         self.client.load(rps=REQUESTS_PER_SECOND)
