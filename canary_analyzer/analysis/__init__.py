@@ -14,6 +14,7 @@ from canary_analyzer.analysis.types import (
     MetricVerdict,
     Tick,
     Verdict,
+    ticks_of,
 )
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "extra_edges",
     "judge",
     "start",
+    "ticks_of",
     "verdict",
 ]

@@ -168,14 +168,10 @@ def _angle(share: Floats) -> Floats:
     return np.asarray(2 * np.arcsin(np.sqrt(share)))
 
 
+_STREAM_AXES = {field.name: -2 if field.name in ("opposed", "slower") else -1 for field in fields(Seen)}
+
+
 def together(seen: list[Seen]) -> Seen:
     """Return the streams of all as one."""
-    by_bettor = ("opposed", "slower")
-    return Seen(
-        **{
-            field.name: np.concatenate(
-                [getattr(one, field.name) for one in seen], axis=-2 if field.name in by_bettor else -1
-            )
-            for field in fields(Seen)
-        }
-    )
+    parts = [vars(one) for one in seen]
+    return Seen(**{name: np.concatenate([part[name] for part in parts], axis) for name, axis in _STREAM_AXES.items()})

@@ -22,7 +22,7 @@ def share_bounds(hits: Floats, trials: Floats, error: float) -> tuple[Floats, Fl
     "Time-uniform confidence sequences" (2021), section 3.2). With a share that varies between ticks the bound holds for
     its mean, since the geometric mean of the ticks' expectations is at most that of their mean. Hits need not be whole.
     """
-    counts = np.stack((hits, trials - hits))
+    counts = np.array((hits, trials - hits))
     evidence = betaln(counts[0] + 0.5, counts[1] + 0.5) - betaln(0.5, 0.5) + np.log(error)
     low = _lowest(counts, counts[::-1], evidence)
     return low[0], 1 - low[1]

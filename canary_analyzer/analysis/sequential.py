@@ -213,5 +213,5 @@ def figure_capital(state: JudgeState) -> Floats:
 
 
 def answers(layout: Layout, logs: Floats) -> Floats:
-    """Return the logs [F] of what each figure's answering streams hold on average, given those [S] of all streams."""
-    return np.asarray(np.logaddexp.reduce(logs[layout.answering], axis=1) - math.log(2))
+    """Return the logs [..., F] of what each figure's answering streams hold on average, given those of all [..., S]."""
+    return np.asarray(np.logaddexp.reduce(logs[..., layout.answering], axis=-1) - math.log(2))

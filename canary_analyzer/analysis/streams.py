@@ -174,15 +174,14 @@ class Histogram:
         return np.concatenate((steps[:, :-1], ridits[:, None], steps[:, -1:]), axis=1)
 
     def _edges(self, above: Floats) -> Indices:
-        """Return the edges [T, Q + 1]: the nearest to each quantile, of the highest the one beyond it as well.
+        """Return the edges [T, Q + 1]: the nearest to each quantile, and of the highest the one beyond it as well.
 
         Of these two the first is the even one, so that each edge is of the same stream whenever it is asked about.
         """
         edges = nearest_edges(above, np.asarray(self.tolerance.quantiles))
         nearest = edges[:, -1:]
-        beyond = np.minimum(nearest + 1, above.shape[-1] - 1)
-        even = nearest % 2 == 0
-        return np.concatenate((edges[:, :-1], np.where(even, nearest, beyond), np.where(even, beyond, nearest)), axis=1)
+        even_and_odd = nearest + (nearest + np.array([0, 1])) % 2
+        return np.concatenate((edges[:, :-1], np.minimum(even_and_odd, above.shape[-1] - 1)), axis=1)
 
 
 def _scores(both: Floats, weights: Floats) -> Floats:
@@ -192,7 +191,7 @@ def _scores(both: Floats, weights: Floats) -> Floats:
 
 def _full_and_half(odds: Floats) -> Floats:
     """Return the odds [..., 2] of a canary like the baseline, and of one half way to the tolerance."""
-    return np.stack((odds, np.sqrt(odds)), axis=-1)
+    return np.asarray(odds[..., None] ** np.array([1.0, 0.5]))
 
 
 def _opinions(counting: Floats) -> Floats:

@@ -131,7 +131,7 @@ class Matched:
     def worth(self) -> tuple[Floats, Floats]:
         """Return [2, B] counts of canary and weighted baseline as if from independent requests, and their sums [2]."""
         scale = self.counted / self.variance_weight if self.variance_weight else 0.0
-        counts = np.stack((self.canary, self.baseline * scale))
+        counts = np.array((self.canary, self.baseline * scale))
         return counts, counts.sum(axis=1)
 
 
@@ -168,10 +168,9 @@ def quantile_effects(matched: Matched, edges_ms: Floats, ranks: tuple[float, ...
     shown = np.minimum(rank, 1 - 0.5 / trials[:, None])
     curves = quantile_curves(counts, edges_ms, np.concatenate((low, shown, high), axis=1))
     (low_c, value_c, high_c), (low_b, value_b, high_b) = curves.reshape(2, 3, rank.size, 3)
-    lowest = _ratios(low_c, high_b).min(axis=1)
-    highest = _ratios(high_c, low_b).max(axis=1)
+    lowest, highest = _ratios(np.array((low_c, high_c)), np.array((high_b, low_b)))
     value = value_c[:, 0] / value_b[:, 0]
-    rows = np.stack((value_c[:, 0], value_b[:, 0], value, lowest, highest), axis=1).tolist()
+    rows = np.array((value_c[:, 0], value_b[:, 0], value, lowest.min(axis=1), highest.max(axis=1))).T.tolist()
     return tuple(Effect(canary=c, baseline=b, value=v, low=low, high=high) for c, b, v, low, high in rows)
 
 

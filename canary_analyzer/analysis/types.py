@@ -103,7 +103,7 @@ class ArmTick:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """One row of a `History`, which has validated it.
+    """One row of both arms' counts.
 
     Args:
         canary: The new version.
@@ -193,12 +193,17 @@ class History:
 
     def ticks(self) -> Iterator[Tick]:
         """Yield the ticks in order."""
-        for t in range(self.canary.requests.size):
-            yield Tick(
-                canary=_row(self.canary, t),
-                baseline=_row(self.baseline, t),
-                extra={name: (_row(both.canary, t), _row(both.baseline, t)) for name, both in self.extra.items()},
-            )
+        return ticks_of(self.canary, self.baseline, self.extra)
+
+
+def ticks_of(canary: ArmCounts, baseline: ArmCounts, extra: Mapping[str, ExtraCounts]) -> Iterator[Tick]:
+    """Yield the ticks in order, of counts whose shapes agree as those of a `History` do."""
+    for t in range(canary.requests.size):
+        yield Tick(
+            canary=_row(canary, t),
+            baseline=_row(baseline, t),
+            extra={name: (_row(both.canary, t), _row(both.baseline, t)) for name, both in extra.items()},
+        )
 
 
 def _bucket_mistakes(edges_ms: Floats, canary: ArmCounts, baseline: ArmCounts) -> Iterator[str]:

@@ -19,9 +19,9 @@ def verdict(state: JudgeState) -> Verdict:
         for metric, matched in zip(state.layout.metrics, state.totals, strict=True)
         for effect in _effects(metric, matched)
     ]
-    evidence = zip(_evidence_against(state), _evidence_for(state), strict=True)
     metrics = tuple(
-        _figure(state, index, effect, both) for index, (effect, both) in enumerate(zip(effects, evidence, strict=True))
+        _figure(state, index, effect, evidence)
+        for index, (effect, evidence) in enumerate(zip(effects, _evidence(state), strict=True))
     )
     decision = _decision(state)
     return Verdict(
@@ -97,23 +97,19 @@ def _condition(state: JudgeState, index: int, requests: tuple[int, int], evidenc
     return MetricState.HEALTHY if shown else MetricState.UNDECIDED
 
 
-def _evidence_against(state: JudgeState) -> list[float]:
-    """Return log wealth per figure in units of what aborts by itself; the leader is credited with what all hold.
+def _evidence(state: JudgeState) -> list[tuple[float, float]]:
+    """Return per figure the log wealth against it, in units of what aborts, and for it, in units of what shows health.
 
-    A figure that never decides is measured as if all capital were its own.
+    That of a figure that never decides is measured as if all capital were its own; the leader of those that do is
+    credited with what all hold.
     """
-    layout, aborts = state.layout, -math.log(state.policy.alpha)
+    layout, aborts, shows = state.layout, -math.log(state.policy.alpha), -math.log(state.policy.beta)
     start, capital = layout.figure_capital, figure_capital(state)
-    alone = answers(layout, state.log_wealth[0]) / aborts
-    evidence = np.where(layout.deciding, (capital - start) / (aborts - start), alone)
+    alone, favour = answers(layout, state.log_wealth)
+    against = np.where(layout.deciding, (capital - start) / (aborts - start), alone / aborts)
     leader = int(np.argmax(capital))
-    evidence[leader] = max(evidence[leader], joint(capital) / aborts)
-    return list(map(float, evidence))
-
-
-def _evidence_for(state: JudgeState) -> list[float]:
-    """Return log wealth per figure in units of what shows it to be within tolerance."""
-    return list(map(float, answers(state.layout, state.log_wealth[1]) / -math.log(state.policy.beta)))
+    against[leader] = max(against[leader], joint(capital) / aborts)
+    return list(zip(against.tolist(), (favour / shows).tolist(), strict=True))
 
 
 def _reason(state: JudgeState, decision: Decision, metrics: tuple[MetricVerdict, ...], effects: list[Effect]) -> str:

@@ -182,7 +182,13 @@ def _spare(response: requests.Response, **_: Any) -> None:
 
 def _refuse_partial(response: requests.Response, **_: Any) -> None:
     """Raise if data are missing: of what else could Thanos warn in a plain selector? VictoriaMetrics has a flag."""
-    if b'"isPartial":true' in response.content:
+    beside = _beside_the_series(response.content)
+    if b'"isPartial":true' in beside:
         raise MetricsUnavailable("Prometheus answered only in part: some of its storage nodes did not answer")
-    if b'"warnings"' in response.content and (warnings := response.json().get("warnings")):
+    if b'"warnings"' in beside and (warnings := response.json().get("warnings")):
         raise MetricsUnavailable(f"Prometheus answered only in part: {'; '.join(warnings)}")
+
+
+def _beside_the_series(body: bytes) -> bytes:
+    """Return where an answer may say more than its series, which are many: all of it, if anything comes after them."""
+    return body[: body.find(b'"result":[')] if body.endswith(b"]}}") else body

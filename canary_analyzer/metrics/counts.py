@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from canary_analyzer.analysis import ArmCounts, ExtraCounts, History
+from canary_analyzer.analysis import ArmCounts, ExtraCounts, History, Tick, ticks_of
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +44,10 @@ class Counts:
             baseline=self.baseline,
             extra=self.extra,
         )
+
+    def ticks(self) -> Iterator[Tick]:
+        """Yield each interval as a tick."""
+        return ticks_of(self.canary, self.baseline, self.extra)
 
     def since(self, interval: int) -> Counts:
         """Return the counts from the given interval on."""

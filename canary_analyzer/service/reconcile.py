@@ -133,7 +133,7 @@ def conclude(ports: Ports, active: Active) -> Active | None:
         active = _told_of_the_end(ports.cluster, active)
     if decision.run != plan or active.record.story.ticks - active.saved_ticks >= STORY_TICKS:
         active = _saved(ports, active)
-    if pair(decision.run) != pair(plan):
+    if decision.run is not plan and pair(decision.run) != pair(plan):
         ports.reader.forget(pair(plan))  # the new pods of a rolling update are known from now on
     told = tell(ports.cluster, _inspected(ports, _acted(ports, active, decision.action)))
     ports.notifications.post(ports.cluster, told.record)

@@ -97,12 +97,14 @@ def _read(reader: SampleReader, run: Run, progress: Progress, now: float) -> Pro
         reader.follow(pair(run), progress.until)
         return progress
     counts = reader.collect(pair(run), grid)
-    if progress.judge is not None and _edges(counts) != progress.edges:
+    edges = _edges(counts)
+    if progress.judge is not None and edges != progress.edges:
         # A histogram changed, or was first seen: what was counted in other buckets cannot be continued.
         progress = fresh(run)
         grid = boundaries(progress, run, now)
         counts = reader.collect(pair(run), grid)
-    return absorb(progress, run, _counted(counts, grid), _edges(counts))
+        edges = _edges(counts)
+    return absorb(progress, run, _counted(counts, grid), edges)
 
 
 def _edges(counts: Counts) -> Edges:
@@ -114,7 +116,5 @@ def _edges(counts: Counts) -> Edges:
 
 
 def _counted(counts: Counts, grid: tuple[float, ...]) -> list[Counted]:
-    ticks = counts.history(grid[1] - grid[0]).ticks()
-    return [
-        Counted(since=since, until=until, tick=tick) for (since, until), tick in zip(pairwise(grid), ticks, strict=True)
-    ]
+    ticks = zip(pairwise(grid), counts.ticks(), strict=True)
+    return [Counted(since=since, until=until, tick=tick) for (since, until), tick in ticks]
