@@ -15,6 +15,7 @@ import pytest
 import requests
 import yaml
 
+from canary_analyzer import __version__
 from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -154,7 +155,7 @@ def box(start_sandbox, tmp_path):
         "environment": {"HOME": "/tmp"},
     }
     images = tmp_path / "images.yaml"
-    images.write_text(yaml.safe_dump({"images": {"canary-analyzer:0.1.0": image}}))
+    images.write_text(yaml.safe_dump({"images": {f"canary-analyzer:{__version__}": image}}))
     with start_sandbox(60, "--enforce-rbac", "--images", str(images)) as (_, addresses):
         cluster = Cluster(addresses)
         yield cluster
