@@ -16,6 +16,7 @@ Source: Ramdas et al., "Game-theoretic statistics and safe anytime-valid inferen
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -98,7 +99,8 @@ def start(
     edges = np.asarray(edges_ms, dtype=np.float64)
     if not tick_seconds > 0:
         raise ValueError(f"tick_seconds: value {tick_seconds!r}: give seconds above 0")
-    layout = Layout.of(watched(policy, edges, extra_edges_ms or {}))
+    extra = tuple((name, tuple(np.asarray(each).tolist())) for name, each in (extra_edges_ms or {}).items())
+    layout = _layout(policy, tuple(edges.ravel().tolist()), extra)
     state = JudgeState(
         policy=policy,
         edges_ms=edges,
@@ -116,6 +118,12 @@ def start(
     )
     refuse(state)
     return state
+
+
+@lru_cache(maxsize=100)
+def _layout(policy: Policy, edges: tuple[float, ...], extra: tuple[tuple[str, tuple[float, ...]], ...]) -> Layout:
+    """Return what a thousand runs of one policy have in common, and therefore hold once."""
+    return Layout.of(watched(policy, np.array(edges), {name: np.array(each) for name, each in extra}))
 
 
 def advance(state: JudgeState, tick: Tick) -> JudgeState:
