@@ -3,17 +3,21 @@
 Runs of one tick length are all due together: a job for each would cost a tenth of what it does.
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
+from apscheduler.executors.pool import BasePoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 
 Key = tuple[str, str]
 """Namespace and name of a Deployment."""
+WAITING = 3
+"""Jobs of one name that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
 
 
 class Agenda:
@@ -33,7 +37,29 @@ class Agenda:
         """By time, whose turn it is then; some may have been put off or brought forward since."""
         self.stopped = False
 
-    def once(self, name: str, work: Callable[..., None], args: Sequence[Hashable], at: float) -> None:
+    @classmethod
+    def on_threads(cls, number: int) -> Self:
+        """Return an agenda that so many threads work off."""
+        workers = ThreadPoolExecutor(number, thread_name_prefix="worker")
+        scheduler = BackgroundScheduler(
+            executors={"default": _Shared(workers)},
+            job_defaults={"coalesce": True, "max_instances": WAITING, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        return cls(scheduler, workers)
+
+    def start(self) -> None:
+        """Begin to do what is due."""
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for what is in hand."""
+        self.stopped = True
+        # What is in hand plans what follows, for which it needs what a scheduler that waits for it would hold.
+        self._scheduler.shutdown(wait=False)
+        self._workers.shutdown(wait=True)
+
+    def once(self, name: str, work: Callable[..., None], args: Sequence[Any], at: float) -> None:
         """Do some work at a time; a later call replaces an earlier one of that name."""
         if self.stopped:
             return
@@ -60,3 +86,10 @@ class Agenda:
         with suppress(RuntimeError):  # workers take nothing any more: the service stops, and its next start goes on
             for key in due:
                 self._workers.submit(work, key, at)
+
+
+class _Shared(BasePoolExecutor):  # type: ignore[misc]
+    """Lets the scheduler's jobs run on threads that get other work as well."""
+
+    def __init__(self, workers: Executor) -> None:
+        super().__init__(workers)

@@ -91,10 +91,6 @@ class Rollouts:
         for key in others:
             self.wake(key)
 
-    def stop(self) -> None:
-        """Begin no further pass; those in hand go on."""
-        self._agenda.stopped = True
-
     def __contains__(self, key: Key) -> bool:
         """Whether the Deployment has an active run."""
         with self._lock:

@@ -7,15 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC
 from functools import partial
 from pathlib import Path
 
 import structlog
-from apscheduler.executors.pool import BasePoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.cache import Cache
@@ -39,8 +35,6 @@ log = structlog.get_logger()
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 GARBAGE = 20_000
 """Values made and not yet freed after which cycles are looked for among them; Python's own default is 700."""
-TURNS = 3
-"""Jobs of one Deployment that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
 
 
 def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile | None = None) -> None:
@@ -69,13 +63,8 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         notifications=Notifications(telemetry.health.notified, shards.owns),
         read_logs=settings.read_logs,
     )
-    workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="worker")
-    scheduler = BackgroundScheduler(
-        executors={"default": _Shared(workers)},
-        job_defaults={"coalesce": True, "max_instances": TURNS, "misfire_grace_time": None},
-        timezone=UTC,
-    )
-    rollouts = Rollouts(ports, telemetry, Agenda(scheduler, workers), settings.offers, shards)
+    agenda = Agenda.on_threads(settings.workers)
+    rollouts = Rollouts(ports, telemetry, agenda, settings.offers, shards)
     watchers = [Watcher(namespace, ports.cluster, rollouts, shards) for namespace in settings.namespaces or ("",)]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
     pages = Pages(archive, settings.links, time.time)
@@ -91,31 +80,19 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     following = (cluster, settings.namespaces or ("",))
     threading.Thread(target=ports.notifications.follow, args=following, name="notify", daemon=True).start()
     _spare_the_collector()
-    scheduler.start()
+    agenda.start()
     if isinstance(shards, Replicas):
-        shards.start(
-            lambda: scheduler.add_job(_share_out, args=[rollouts, watchers], id="share out", replace_existing=True),
-            telemetry.health.lost_lease,
-        )
+        share_out = partial(agenda.once, "share out", _share_out, (rollouts, watchers))
+        shards.start(lambda: share_out(time.time()), telemetry.health.lost_lease)
     for watcher in watchers:
         threading.Thread(target=watcher.run, name="watch", daemon=True).start()
     log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
     told_to_stop.wait()
     log.info("stopping after the passes in hand; runs go on with the next start")
-    # A pass ends by scheduling the next one, for which it needs what a scheduler that waits for it would hold.
-    rollouts.stop()
-    scheduler.shutdown(wait=False)
-    workers.shutdown(wait=True)
+    agenda.close()
     if isinstance(shards, Replicas):
         shards.release()
     server.shutdown()
-
-
-class _Shared(BasePoolExecutor):  # type: ignore[misc]
-    """Lets the scheduler's jobs run on threads that others give work to as well."""
-
-    def __init__(self, workers: Executor) -> None:
-        super().__init__(workers)
 
 
 def _spare_the_collector() -> None:
