@@ -57,6 +57,7 @@ def serve(
 @app.command(epilog=examples("canary-analyzer demo"))
 def demo() -> None:
     """Run three canaries on the sandbox: a good one, a failing one, a slow one."""
+    sandbox.require_extra()
     from rich.console import Console
 
     from canary_analyzer.sandbox.demo import run

@@ -1,5 +1,6 @@
 """`canary-analyzer sandbox`: the mesh in a box."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,17 @@ from canary_analyzer.cli.verb import examples
 app = typer.Typer(
     help="A mesh in a box on this machine: Kubernetes API, Envoy, Prometheus and a Flask app.", no_args_is_help=True
 )
+
+
+_EXTRA = ("aiohttp", "envoy", "flask", "gunicorn")
+"""What the extra `sandbox` of the package brings; the service's image goes without it."""
+
+
+def require_extra() -> None:
+    """End with what to install, where the extra was left out."""
+    if missing := [name for name in _EXTRA if find_spec(name) is None]:
+        typer.echo(f"sandbox: {', '.join(missing)} not installed: install canary-analyzer[sandbox]", err=True)
+        raise typer.Exit(1)
 
 
 @app.callback()
@@ -50,6 +62,7 @@ def up(  # noqa: PLR0913, PLR0917  (every option of the command is a parameter)
     From another API server Ctrl-C also deletes what `up` created there: the flask-app, unless it was there before, and
     the node. The definitions of Istio's kinds stay.
     """
+    require_extra()
     from canary_analyzer.sandbox.mesh.agent import parse_delay
     from canary_analyzer.sandbox.mesh.dialects import Metrics
     from canary_analyzer.sandbox.up import SandboxOptions, up
