@@ -185,7 +185,7 @@ def _counted(state: JudgeState, bets: Bets, counts: list[Floats], tick: Tick) ->
         state,
         evidence=evidence,
         log_wealth=wealth,
-        best_within=np.maximum(state.best_within, answers(state.layout, wealth[1])),
+        best_within=np.maximum(state.best_within, wealth[1, state.layout.answering]),
         totals=tuple(total.after(both[0], both[1]) for total, both in zip(state.totals, counts, strict=True)),
         recent=(*state.recent, tick)[-state.policy.guardrails.ticks :],
     )
@@ -218,8 +218,3 @@ def is_thin(state: JudgeState) -> bool:
 def figure_capital(state: JudgeState) -> Floats:
     """Return the log of the capital [F] that bets against each figure; -inf for figures that never decide."""
     return state.layout.per_figure(state.log_wealth[0] + state.layout.log_capital)
-
-
-def answers(layout: Layout, logs: Floats) -> Floats:
-    """Return the logs [..., F] of what each figure's answering streams hold on average, given those of all [..., S]."""
-    return np.asarray(np.logaddexp.reduce(logs[..., layout.answering], axis=-1) - math.log(2))

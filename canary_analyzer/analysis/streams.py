@@ -2,9 +2,12 @@
 
 A ratio (errors) is one stream. A histogram (latency) is several, and scores every request between 0 and 1 by its
 bucket. One stream per quantile asks "slower than the edge nearest to that quantile?". Another asks how slow on the
-whole, by rank among the baseline's requests (its ridit). And the highest quantile has a second stream at the edge
-beyond the nearest, where a new tail shows first when edges are coarse. Evidence is of an edge: where that quantile
-comes to lie nearer to the next one, the stream that has that one already keeps it, and only the other moves on.
+whole, by rank among the baseline's requests (its ridit).
+
+Two more watch the tail: at the edge nearest to the highest quantile and at the one beyond, where a new tail shows first
+when edges are coarse. Evidence is of an edge, and where that quantile lies between two the nearest changes with every
+breath of the baseline. So one of the two has the edges of even index and the other those of odd ones: an edge is of the
+same stream whenever it is asked about.
 
 What is usual, and what a canary within tolerance may reach, comes from the baseline's ticks before this one, so that
 every bet is fixed before its outcome is seen.
@@ -21,8 +24,10 @@ from canary_analyzer.analysis.policy import ErrorTolerance, LatencyTolerance
 from canary_analyzer.analysis.types import Floats, Indices
 from canary_analyzer.analysis.usual import bad_rate, usual_or
 
-BESIDES = 2
-"""Streams of a histogram beside those of the quantiles: the whole of it, and beyond the tail."""
+BESIDES = 3
+"""Streams of a histogram beside those of the quantiles: the whole of it, and two of the tail."""
+_FEW = 0.05
+"""Of the weights that divide a histogram's capital: what a stream gets that others nearly double."""
 _SLOWER = (2.0, 4.0)
 """By which power of the tolerated factor the averaging bettors think the canary slower: 1.1 is tolerated, they bet on
 1.21 and 1.46. What lies between 1 and 2 is left to the intervals: pods differ by as much."""
@@ -52,11 +57,6 @@ class Ratio:
     def opinions(self) -> Floats:
         """What part of a stream's capital each bettor [S, K] begins with."""
         return _opinions(np.array([_COUNTING]))
-
-    @property
-    def answering(self) -> Indices:
-        """The streams [1, 2] that show it to be within tolerance."""
-        return np.zeros((1, 2), dtype=np.intp)
 
     def seen(self, both: Floats, usual: Floats) -> Seen:
         """Return ticks' counts (good, bad) of canary and baseline [2, T, 2], beside those of late [T, 2].
@@ -119,8 +119,8 @@ class Histogram:
 
         The whole histogram sees what the lower quantiles see and sees it sooner; the tail is on its own.
         """
-        parts = np.concatenate((0.05 + np.asarray(self.tolerance.quantiles) ** 20, [0.35, 0.2]))
-        parts[[-3, -1]] = parts[[-3, -1]].mean()
+        lower = np.asarray(self.tolerance.quantiles[:-1]) ** 20
+        parts = np.concatenate((_FEW + lower, [_FEW, 0.35, 0.55, 0.55]))
         return np.asarray(parts / parts.sum())
 
     @property
@@ -130,13 +130,7 @@ class Histogram:
         Where one request in a hundred is bad they are counted; where every second is, averaged.
         """
         ranks = np.asarray(self.tolerance.quantiles)
-        return _opinions(np.concatenate((ranks**8, [0.01, ranks[-1] ** 8])))
-
-    @property
-    def answering(self) -> Indices:
-        """The streams [Q, 2] that show each quantile to be within tolerance: the highest has two."""
-        own = np.arange(len(self.tolerance.quantiles))
-        return np.stack((own, np.append(own[:-1], self.streams - 1)), axis=1)
+        return _opinions(np.concatenate((ranks**8, [0.01, ranks[-1] ** 8, ranks[-1] ** 8])))
 
     def seen(self, both: Floats, usual: Floats) -> Seen:
         """Return ticks' counts of canary and baseline [2, T, B], beside those of late [T, B]."""
@@ -167,21 +161,18 @@ class Histogram:
 
     def _weights(self, above: Floats) -> Floats:
         """Return the score of each bucket [T, S, B]: 1 above the stream's edge; of the whole, the ridit."""
-        edges = self._edges(above)
+        edges, of_quantiles = self._edges(above), len(self.tolerance.quantiles)
         steps = np.arange(self.buckets) > edges[..., None]
         padded = _padded(above)
         ridits = 1 - (padded[:, :-1] + padded[:, 1:]) / 2
-        return np.concatenate((steps[:, :-1], ridits[:, None], steps[:, -1:]), axis=1)
+        return np.concatenate((steps[:, :of_quantiles], ridits[:, None], steps[:, of_quantiles:]), axis=1)
 
     def _edges(self, above: Floats) -> Indices:
-        """Return the edges [T, Q + 1]: the nearest to each quantile, and of the highest the one beyond it as well.
-
-        Of these two the first is the even one, so that each edge is of the same stream whenever it is asked about.
-        """
+        """Return the edges [T, Q + 2]: the nearest to each quantile; an even and an odd one, of the tail."""
         edges = nearest_edges(above, np.asarray(self.tolerance.quantiles))
-        nearest = edges[:, -1:]
-        even_and_odd = nearest + (nearest + np.array([0, 1])) % 2
-        return np.concatenate((edges[:, :-1], np.minimum(even_and_odd, above.shape[-1] - 1)), axis=1)
+        highest = edges[:, -1:]
+        even_and_odd = highest + (highest + np.array([0, 1])) % 2
+        return np.concatenate((edges, np.minimum(even_and_odd, above.shape[-1] - 1)), axis=1)
 
 
 def _scores(both: Floats, weights: Floats) -> Floats:

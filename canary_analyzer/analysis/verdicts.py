@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from canary_analyzer.analysis import words
-from canary_analyzer.analysis.sequential import JudgeState, answers, figure_capital, is_thin
+from canary_analyzer.analysis.sequential import JudgeState, figure_capital, is_thin
 from canary_analyzer.analysis.streams import Ratio
 from canary_analyzer.analysis.totals import Effect, Matched, error_effect, quantile_effects
 from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
@@ -105,7 +105,7 @@ def _evidence(state: JudgeState) -> list[tuple[float, float]]:
     """
     layout, aborts, shows = state.layout, -math.log(state.policy.alpha), -math.log(state.policy.beta)
     start, capital = layout.figure_capital, figure_capital(state)
-    alone, favour = answers(layout, state.log_wealth)
+    alone, favour = state.log_wealth[:, layout.answering]
     against = np.where(layout.deciding, (capital - start) / (aborts - start), alone / aborts)
     leader = int(np.argmax(capital))
     against[leader] = max(against[leader], joint(capital) / aborts)

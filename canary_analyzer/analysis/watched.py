@@ -95,7 +95,7 @@ class Layout:
         log_opinions: [S, K] log of the part of each stream's capital that each bettor begins with.
         log_capital: [S] log of the part of the whole capital that each stream begins with; -inf: it never decides.
         figure_of: [S] the figure that is to blame when the stream finds something.
-        answering: [F, 2] the streams that can together show the figure to be within tolerance; twice the same, or two.
+        answering: [F] the stream that can show the figure to be within tolerance.
         deciding: [F] whether that must be shown for HEALTHY.
         owner: [F] the metric that the figure belongs to.
     """
@@ -117,7 +117,8 @@ class Layout:
         starts = np.cumsum([0, *(metric.kind.streams for metric in metrics)])
         figure_of, first = [], 0
         for count, metric in zip(counts, metrics, strict=True):
-            beside = (first, first + count - 1)[: metric.kind.streams - count]
+            last = first + count - 1
+            beside = (first, last, last)[: metric.kind.streams - count]
             figure_of += [*range(first, first + count), *beside]
             first += count
         with np.errstate(divide="ignore"):
@@ -131,7 +132,7 @@ class Layout:
             log_capital=np.concatenate(parts),
             figure_of=np.array(figure_of),
             answering=np.concatenate(
-                [metric.kind.answering + start for start, metric in zip(starts[:-1], metrics, strict=True)]
+                [start + np.arange(count) for start, count in zip(starts[:-1], counts, strict=True)]
             ),
             deciding=np.repeat(shares > 0, counts),
             owner=np.repeat(np.arange(len(metrics)), counts),
