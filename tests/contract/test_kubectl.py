@@ -20,15 +20,18 @@ pytestmark = pytest.mark.kubectl
 
 
 @pytest.fixture
-def kubectl(api: Api, tmp_path: Path) -> Kubectl:
+def command(api: Api, tmp_path: Path) -> list[str]:
     program = shutil.which("kubectl")
     if program is None:
         pytest.skip("kubectl is not on PATH: install it to run these checks (kubernetes.io/docs/tasks/tools)")
-    base = [program, f"--kubeconfig={api.kubeconfig}", f"--namespace={api.namespace}", f"--cache-dir={tmp_path}"]
+    return [program, f"--kubeconfig={api.kubeconfig}", f"--namespace={api.namespace}", f"--cache-dir={tmp_path}"]
 
+
+@pytest.fixture
+def kubectl(command: list[str]) -> Kubectl:
     def run(*words: str, stdin: Any = None, fails: bool = False) -> str:
         text = "" if stdin is None else yaml.safe_dump_all(stdin)
-        done = subprocess.run([*base, *words], input=text, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([*command, *words], input=text, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode != 0) == fails, f"kubectl {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
@@ -197,13 +200,15 @@ def test_rollout_status_follows_the_controller(api, kubectl):
     timer.join()
 
 
-def test_get_watch_prints_every_change(api, kubectl):
+def test_get_watch_prints_every_change(api, command):
     with_deployment(api)
-    timer = threading.Timer(0.7, roll_out, [api])
-    timer.start()
-    lines = kubectl("get", "deploy", "app", "--watch", "--request-timeout=2s").splitlines()
-    timer.join()
-    assert [line.split()[1] for line in lines if line.startswith("app")][:2] == ["0/1", "1/1"]
+    watch = [*command, "get", "deploy", "app", "--watch", "--no-headers", "--request-timeout=60s"]
+    with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as watching:
+        before = watching.stdout.readline()
+        roll_out(api)
+        after = watching.stdout.readline()
+        watching.terminate()
+    assert [before.split()[:2], after.split()[:2]] == [["app", "0/1"], ["app", "1/1"]]
 
 
 def test_create_sends_what_the_server_understands(api, kubectl):
