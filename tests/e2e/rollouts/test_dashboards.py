@@ -274,7 +274,7 @@ def a_gate_and_an_abort(user, trial, chat):
     assert "for a person" in trial.fires("CanaryAwaitsApproval")[0]
     chat.status = 500
     user.annotate(image=None)
-    told = trial.fires("CanaryAborted", "CanaryAnalyzerNotificationsFail")
+    told = trial.fires("CanaryAborted", "CanaryAnalyzerNotificationsFail", "CanaryStuck")
     assert "traffic goes back" in told[0]
     assert "chat" in told[1]
     chat.status = 200
