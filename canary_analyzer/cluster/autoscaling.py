@@ -1,6 +1,6 @@
 """The HorizontalPodAutoscaler of a stable Deployment, read and kept from shrinking it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.cache import Reads
@@ -31,18 +31,13 @@ def release(cluster: Cluster, namespace: str, deployment: str) -> None:
     _edit(cluster, namespace, deployment, lambda live: routing.disowned(live, MANAGER))
 
 
-def release_unused(cluster: Cluster, namespace: str, used: Collection[tuple[str, str]]) -> None:
-    """Release every autoscaler of a namespace (of all, for "") that is held for a Deployment without a run.
-
-    Args:
-        cluster: where.
-        namespace: whose autoscalers.
-        used: namespace and name of the stable Deployments of all active runs.
-    """
-    for each in cluster.list(AUTOSCALERS, namespace).items:
-        stable = each["metadata"]["namespace"], each["spec"]["scaleTargetRef"]["name"]
-        if _is_held(each) and stable not in used:
-            release(cluster, *stable)
+def held(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
+    """Return namespace and name of the Deployments of a namespace (of all, for "") whose autoscalers are held."""
+    return {
+        (each["metadata"]["namespace"], each["spec"]["scaleTargetRef"]["name"])
+        for each in cluster.list(AUTOSCALERS, namespace).items
+        if _is_held(each)
+    }
 
 
 def _is_held(found: Document) -> bool:

@@ -87,10 +87,23 @@ def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:
 
 
 def abandoned(cluster: Cluster, namespace: str) -> list[tuple[Kind, Document]]:
-    """Return the Deployments and Services that runs have made and that no run will delete: there is no record of it."""
-    active = {uid for record in records.documents(cluster, namespace) for uid in _owners(record)}
+    """Return what runs have made and no run will delete, in the order in which it can go: there is no record of it.
+
+    Records are read last: whatever was made for a run that has just begun has one by then.
+    """
     made = [(kind, each) for kind in (DEPLOYMENTS, SERVICES) for each in cluster.list(kind, namespace).items]
-    return [(kind, each) for kind, each in made if _is_held(each) and not active & _owners(each)]
+    active = {uid for record in records.documents(cluster, namespace) for uid in _owners(record)}
+    left = [(kind, each) for kind, each in made if _is_held(each) and not active & _owners(each)]
+    rules = [(DESTINATION_RULES, rule) for kind, each in left if kind == SERVICES for rule in _rules(cluster, each)]
+    return [*rules, *left]
+
+
+def _rules(cluster: Cluster, service: Document) -> Iterator[Document]:
+    """Yield the DestinationRule that was made with a Service."""
+    metadata = service["metadata"]
+    rule = cluster.find(DESTINATION_RULES, metadata["namespace"], metadata["name"])
+    if rule is not None and _owners(rule) & _owners(service):
+        yield rule
 
 
 def dispose(cluster: Cluster, kind: Kind, document: Document) -> None:

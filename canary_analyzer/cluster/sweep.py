@@ -58,13 +58,21 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
 
 
 def _give_up(cluster: Cluster, namespace: str) -> None:
-    """Give up what a run held when it was cut off between two last writes: an autoscaler's floor, fields of a route."""
+    """Give up what a run held when it was cut off between two last writes: an autoscaler's floor, fields of a route.
+
+    Records are read last: whatever is held for a run that has just begun has one by then.
+    """
+    held = autoscaling.held(cluster, namespace)
+    owned = {
+        route
+        for route, document in _routes(cluster, namespace)
+        if not has_marks(document) and routing.disowned(document, MANAGER) != document
+    }
     active = [record.run for record in records.active(cluster, namespace)]
-    autoscaling.release_unused(cluster, namespace, {(run.namespace, run.stable) for run in active})
-    edited = {route for run in active for route in run.routes}
-    for route, document in _routes(cluster, namespace):
-        if not has_marks(document) and route not in edited and routing.disowned(document, MANAGER) != document:
-            routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+    for stable in held - {(run.namespace, run.stable) for run in active}:
+        autoscaling.release(cluster, *stable)
+    for route in owned - {route for run in active for route in run.routes}:
+        routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
 
 
 def _marked_routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Mark]]:
@@ -99,11 +107,9 @@ def _restored(live: Document, mark: Mark) -> Document:
     return unmarked(router.restored(live, snapshot, mark.traces.target), mark.traces)
 
 
-def sweep_if_possible(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> bool:
-    """Sweep and return whether that was possible; where not, what is left harms nobody more than before."""
+def sweep_if_possible(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> None:
+    """Sweep; where that is not possible, what is left harms nobody more than before."""
     try:
         sweep(cluster, namespace, wait)
     except ClusterError as error:
         log.warning("what earlier runs have left could not be swept, trying again in some minutes", error=str(error))
-        return False
-    return True

@@ -35,7 +35,6 @@ class Watcher:
         self._cluster = cluster
         self._rollouts = rollouts
         self._shards = shards
-        self._swept = False
         self._looking = Lock()
         self._seen: dict[Key, Seen] = {}
         self._wishes: dict[Key, Mapping[str, str]] = {}
@@ -83,11 +82,10 @@ class Watcher:
                     self._look_at(deployment)
 
     def _sweep(self) -> None:
-        """Sweep until it has succeeded once, where this is the replica to do so."""
+        """Sweep, where this is the replica to do so: with each list, since what an old one lacks would stay."""
         sweeping = (self._namespace, SWEEP)
-        if not self._swept and self._shards.owns(sweeping):
-            cluster = self._cluster.fenced(lambda: self._shards.require(sweeping))
-            self._swept = sweep_if_possible(cluster, self._namespace, time.sleep)
+        if self._shards.owns(sweeping):
+            sweep_if_possible(self._cluster.fenced(lambda: self._shards.require(sweeping)), self._namespace, time.sleep)
 
     def _forget(self, key: Key) -> None:
         for known in (self._seen, self._wishes, self._before):

@@ -151,7 +151,8 @@ class Arena:
     def _check(self, write: str) -> None:
         """Whatever was wrong before this write was not done by it."""
         unserved, uneven = self._now_unserved(), self._now_uneven()
-        for host in unserved - self._unserved:
+        deleted = {"app"} if self.emulator.find(DEPLOYMENTS, "app") is None else set()  # that was its user
+        for host in unserved - self._unserved - deleted:
             self._violated(write, f"requests go to {host}, where no pod is Available")
         for rule in uneven - self._uneven:
             self._violated(write, f"weights do not add up to 100: {rule}")

@@ -77,6 +77,8 @@ class Sequence:
         self.arena: Arena = self.case.arena()
         self._belongings = Belongings.of(self.arena)
         self._wished: Counter[str] = Counter()
+        self._uncounted: set[str] = set()
+        """Names of runs of which a record was deleted."""
         self._allowed = {"app:v1"}
         self._lost: dict[str, Document] = {}
         self._newest = 2
@@ -150,7 +152,8 @@ class Sequence:
         yield from self._belongings.wrong(self.arena)
         yield from unsettled(self.arena)
         yield from self._wrong_images()
-        started = Counter(run["trigger"] for run in self.arena.runs() if run["trigger"] in self._wished)
+        counted = [run for run in self.arena.runs() if run["name"] not in self._uncounted]
+        started = Counter(run["trigger"] for run in counted if run["trigger"] in self._wished)
         for image, runs in started.items():
             if runs > self._wished[image]:
                 yield f"{image} was asked for {self._wished[image]} times and started {runs} times"
@@ -299,6 +302,8 @@ class Sequence:
             self.arena.emulator.create(kind, _fresh(self._lost[kind.plural]))
             self._belongings.documents[kind, name] = self._lost[kind.plural]
             return f"makes {kind.plural}/{name} anew"
+        if kind == DEPLOYMENTS:
+            self._forget_runs()
         self._lost[kind.plural] = self._belongings.documents.pop((kind, name))
         self.arena.emulator.delete(kind, name)
         return f"deletes {kind.plural}/{name}"
@@ -308,11 +313,15 @@ class Sequence:
         names = [run["name"] for run in self.arena.runs() if run["phase"] not in ENDED]
         if not names or self._chance.random() < 0.7:
             return ""
+        self._forget_runs()
         self.arena.emulator.delete(CONFIGMAPS, f"canary-run-{names[-1]}")
-        # Who counts runs by their records, and tells from them what was promoted, has to find them.
-        self._wished.clear()
-        self._allowed |= {image for run in self.arena.runs() for image in run["images"].values()}
         return f"deletes the record of {names[-1]}"
+
+    def _forget_runs(self) -> None:
+        """Runs are counted by their records, and what was promoted is told from them: some are gone now."""
+        self._wished.clear()
+        self._uncounted |= {run["name"] for run in self.arena.runs()}
+        self._allowed |= {image for run in self.arena.runs() for image in run["images"].values()}
 
     # What breaks -----------------------------------------------------------------------------------------------------
 
