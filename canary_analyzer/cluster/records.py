@@ -86,7 +86,8 @@ def create(cluster: Cluster, run: Run, routes: Sequence[Document]) -> Record:
     document = _document(run, routes)
     stable = {"metadata": {"name": run.deployment, "uid": run.uid}}
     document["metadata"]["ownerReferences"] = [owner_reference(stable)]
-    return _parse(cluster.create(CONFIGMAPS, document))
+    # Not the run as it was read back: all runs of a profile hold one policy, instead of each its own.
+    return replace(_parse(cluster.create(CONFIGMAPS, document)), run=run)
 
 
 def save(cluster: Cluster, record: Record) -> Record:

@@ -34,7 +34,7 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self._owned: dict[bytes, Owned] = {}
+        self._owned: dict[int, Owned] = {}
         self._sources: dict[str, str] = {}
 
     def holds(self, pairs: Collection[Pair]) -> bool:

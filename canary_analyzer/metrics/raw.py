@@ -8,7 +8,6 @@ different is decoded as JSON.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from math import inf
@@ -36,9 +35,12 @@ class RawSeries(NamedTuple):
         return labels
 
     @property
-    def digest(self) -> bytes:
-        """What stands for the labels where many are remembered."""
-        return hashlib.blake2b(self.metric, digest_size=16).digest()
+    def digest(self) -> int:
+        """What stands for the labels where many are remembered.
+
+        64 bits by a key of this process: of a million series two have the same with a chance of 3 in 100 million.
+        """
+        return hash(self.metric)
 
     def since(self, time: float) -> Sequence[tuple[float, float]]:
         """Return the points (unix seconds, value; ascending) after a time, and the last one before them.

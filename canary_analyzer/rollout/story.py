@@ -86,11 +86,8 @@ class Latency(Value):
         """Return it with one more tick; other buckets than before start anew."""
         known = tuple(edges_ms) == self.edges_ms
         canary, baseline = (self.canary, self.baseline) if known else ((), ())
-        return type(self)(
-            edges_ms=tuple(edges_ms),
-            canary=_sums(canary, tick.canary.latency),
-            baseline=_sums(baseline, tick.baseline.latency),
-        )
+        sums = {"canary": _sums(canary, tick.canary.latency), "baseline": _sums(baseline, tick.baseline.latency)}
+        return self.model_copy(update={"edges_ms": tuple(edges_ms), **sums})
 
 
 class Finding(Value):
@@ -139,9 +136,9 @@ class Story(Value):
         """Return the story with one more tick, and what the judge said after it, where he was asked."""
         if self.all_samples and seen.until <= self.all_samples[-1].at:
             return self  # read again after a restart
-        named = self if verdict is None else self.model_copy(update=_names(verdict))
+        named = _names(verdict) if verdict is not None else {}
         latency = self.latency.after(seen.tick, seen.edges_ms) if seen.counts else self.latency
-        counted = named.model_copy(update={"latency": latency, "ticks": self.ticks + 1})
+        counted = self.model_copy(update={**named, "latency": latency, "ticks": self.ticks + 1})
         return counted._with(_sample(seen, verdict))
 
     @property
@@ -214,7 +211,7 @@ def _sample(seen: Seen, verdict: Verdict | None) -> Sample:
 
 
 def _sums(before: Sequence[int], more: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, ...]:
-    return tuple(int(count) for count in (more + np.asarray(before, dtype=np.int64) if before else more))
+    return tuple((more + np.asarray(before, dtype=np.int64) if before else more).tolist())
 
 
 def _known(value: float) -> float | None:
