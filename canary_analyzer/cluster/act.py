@@ -1,6 +1,6 @@
 """The writes to a cluster; each looks first and is safe to repeat."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from canary_analyzer import routing
@@ -12,6 +12,9 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.traces import Mark, Traces, marked, unmarked
 from canary_analyzer.routing import Document
+
+SETTLE_SECONDS = 10.0
+"""Between the last route given back and the first pod deleted: proxies learn of it meanwhile (Istio debounces 10 s)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +43,19 @@ def act(cluster: Cluster, action: actions.ClusterAction, subject: Subject) -> No
             _make_or_delete(cluster, action, subject.run)
 
 
-def abandon(cluster: Cluster, subject: Subject) -> None:
-    """Tidy up after a run whose Deployment was deleted: give its routes back, delete what is left of the canary."""
-    for action in (
-        actions.ReleaseFloor(),
-        actions.RestoreRoutes(),
-        actions.DeleteCanary(),
-        actions.DeleteCanaryServices(),
-    ):
-        act(cluster, action, subject)
+def abandon(cluster: Cluster, subject: Subject, wait: Callable[[float], None]) -> None:
+    """Tidy up after a run whose Deployment was deleted: give its routes back, then delete what is left of the canary.
+
+    Args:
+        cluster: where.
+        subject: what it is about.
+        wait: sleeps for some seconds.
+    """
+    act(cluster, actions.ReleaseFloor(), subject)
+    act(cluster, actions.RestoreRoutes(), subject)
+    wait(SETTLE_SECONDS)
+    act(cluster, actions.DeleteCanary(), subject)
+    act(cluster, actions.DeleteCanaryServices(), subject)
 
 
 def _route(cluster: Cluster, action: actions.SetTraffic | actions.RestoreRoutes, subject: Subject) -> None:

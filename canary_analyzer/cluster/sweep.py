@@ -11,15 +11,13 @@ import structlog
 
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, records, routes, siblings
+from canary_analyzer.cluster.act import SETTLE_SECONDS
 from canary_analyzer.cluster.client import MANAGER, Cluster, ClusterError
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.traces import Mark, Traces, has_marks, marks_of, unmarked
 from canary_analyzer.routing import Document
 
 log = structlog.get_logger()
-
-SETTLE_SECONDS = 10.0
-"""Between the last route given back and the first pod deleted: proxies learn of it meanwhile (Istio debounces 10 s)."""
 
 
 def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tuple[Traces, ...]:

@@ -5,6 +5,7 @@ to be done; any other decision is made anew from the cluster itself. It is recor
 process killed in between finds in the record what it was about to do, and in the cluster how far it came.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -55,6 +56,8 @@ class Ports:
     reader: SampleReader
     clock: Callable[[], float]
     """Seconds since the epoch."""
+    pause: Callable[[float], None] = time.sleep
+    """Lets some seconds pass."""
     cache: Cache | None = None
     """Where the first look goes; the cluster, where there is none."""
     webhooks: Webhooks = field(default_factory=Webhooks)
@@ -124,7 +127,7 @@ def conclude(ports: Ports, active: Active) -> Active | None:
     if seen is not None and _writes(plan, decision):
         situation, decision = _decided(ports, active, judged, observe(ports.cluster, plan))
     if situation is None or decision is None:
-        abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes))
+        abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes), ports.pause)
         ports.reader.forget(pair(plan))
         return None
     record = replace(active.record, run=decision.run)

@@ -30,7 +30,7 @@ class Passes:
         app.annotate(image="app:v2", config="{settle_seconds: 1, tick_seconds: 1}")
         self.now = 1000.0
         reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
-        self.ports = Ports(cluster=cluster, reader=reader, clock=lambda: self.now)
+        self.ports = Ports(cluster=cluster, reader=reader, clock=lambda: self.now, pause=lambda _: None)
         record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), self.now)
         self.active = Active(record=record, progress=fresh(record.run))
 

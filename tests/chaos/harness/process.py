@@ -80,7 +80,7 @@ class Process:
         api = kubernetes.client.ApiClient(kubernetes.client.Configuration(host="http://emulator"))
         api.rest_client.pool_manager = wire
         cluster = Cluster(api)
-        ports = Ports(cluster=cluster, reader=reader, clock=clock)  # type: ignore[arg-type]
+        ports = Ports(cluster=cluster, reader=reader, clock=clock, pause=wire.sleep)  # type: ignore[arg-type]
         self.jobs = Jobs()
         offers = Offers(profiles=PROFILES, route_kind=route_kind)
         self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), Agenda(self.jobs, AtOnce()), offers, Alone())

@@ -42,7 +42,7 @@ class Wire:
     """
 
     def __init__(self, emulator: Emulator, written: Callable[[str], None], sleep: Callable[[float], None]) -> None:
-        self._emulator, self._written, self._sleep = emulator, written, sleep
+        self._emulator, self._written, self.sleep = emulator, written, sleep
         self._script = Script(rules=())
         self._reads: dict[str, list[bytes]] = {}
 
@@ -80,7 +80,7 @@ class Wire:
         for action in actions:
             match action:
                 case Slow(seconds=seconds):
-                    self._sleep(min(seconds, TIMEOUT))
+                    self.sleep(min(seconds, TIMEOUT))
                     if seconds > TIMEOUT:
                         raise urllib3.exceptions.ReadTimeoutError(None, url, "timed out")  # type: ignore[arg-type]
                 case Drop():
