@@ -17,7 +17,7 @@ from apscheduler.schedulers.base import BaseScheduler
 Key = tuple[str, str]
 """Namespace and name of a Deployment."""
 WAITING = 3
-"""Jobs of one name that may wait for their turn: one works, and what a wish of the user wakes is not lost."""
+"""Jobs of one name that may run at a time: one works, and what asks for another meanwhile is not lost."""
 
 
 class Agenda:

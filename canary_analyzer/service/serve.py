@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 M_ARENA_MAX, ARENAS = -8, 2
-GARBAGE = 100_000
+GARBAGE = 20_000
 """Values made and not yet freed after which cycles are looked for among them; Python's own default is 700."""
 
 

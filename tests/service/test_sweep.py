@@ -78,7 +78,7 @@ def test_a_run_of_the_same_name_but_of_a_deployment_made_anew_is_another_run(clu
     assert app.route()["spec"] == before
 
 
-def test_a_sweep_that_fails_ends_nothing_else(held):
+def test_a_sweep_that_fails_ends_nothing_else():
     class Down(Cluster):
         def list(self, *_, **__):
             raise ClusterError("no answer")
