@@ -29,7 +29,7 @@ def runs(ctx: typer.Context, incomplete: str) -> list[str]:
 
     with _quietly():
         access = _access(ctx)
-        return _beginning(incomplete, (each.run.name for each in records.all_of(access.cluster, access.namespace)))
+        return _beginning(incomplete, (run.name for run in records.all_runs(access.cluster, access.namespace)))
     return []
 
 
@@ -38,8 +38,8 @@ def namespaces(ctx: typer.Context, incomplete: str) -> list[str]:
     from canary_analyzer.cluster import records
 
     with _quietly():
-        found = records.all_of(_access(ctx).cluster, "")
-        return _beginning(incomplete, {each.run.namespace for each in found})
+        found = records.all_runs(_access(ctx).cluster, "")
+        return _beginning(incomplete, {run.namespace for run in found})
     return []
 
 

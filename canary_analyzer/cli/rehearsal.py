@@ -62,7 +62,7 @@ def rehearsed(api: Any, deployment: Document, config: ServiceConfig, now: float)
     cluster = _Permitted(api)
     metadata = deployment["metadata"]
     offers, unknown = _offers(deployment, config)
-    past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
+    past = records.runs_of_deployment(cluster, metadata["namespace"], metadata["name"])
     around = surroundings(cluster, deployment, offers.route_kind)
     needed = {"deployments", "services", ROUTE_KINDS[offers.route_kind].plural}
     run, objections = None, [*_brought(deployment), *_busy(past)]
@@ -97,11 +97,11 @@ def _brought(deployment: Document) -> list[str]:
     return [f"{name} is itself judged as the canary of {stable} (annotation {annotations.BASELINE}): change its image"]
 
 
-def _busy(past: Sequence[records.Record]) -> list[str]:
+def _busy(past: Sequence[Run]) -> list[str]:
     return [
-        f"run {each.run.name} is under way ({each.run.phase}, {each.run.weight} %): let it end, or abort it first"
-        for each in past
-        if not each.run.ended
+        f"run {run.name} is under way ({run.phase}, {run.weight} %): let it end, or abort it first"
+        for run in past
+        if not run.ended
     ]
 
 

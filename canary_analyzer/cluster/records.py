@@ -1,8 +1,12 @@
-"""Run records: one ConfigMap per run, owned by the Deployment, so that they go when it goes."""
+"""Run records: one ConfigMap per run, owned by the Deployment, so that they go when it goes.
+
+A record's story is most of it, and takes most of the time to read; who asks for runs gets them without their stories.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import structlog
 
@@ -16,7 +20,10 @@ from canary_analyzer.routing import Document
 log = structlog.get_logger()
 
 DEPLOYMENT_LABEL = "canary-analyzer.io/deployment"
+STABLE_LABEL = "canary-analyzer.io/stable"
+"""What the run compares with: the Deployment itself, or for a canary that the user brought the one beside it."""
 ACTIVE_LABEL = "canary-analyzer.io/active"
+ACTIVE = f"{ACTIVE_LABEL}=true"
 KEPT = 10
 RUN_KEY = "run.json"
 ROUTES_KEY = "routes.json"
@@ -25,6 +32,7 @@ TOLD_KEY = "told.json"
 OWED_LABEL, OWED = "canary-analyzer.io/notify", "owed"
 """On the record of an ended run of which not everything has been told yet."""
 MANAGED = "app.kubernetes.io/managed-by=canary-analyzer"
+T = TypeVar("T")
 
 
 class Told(Value):
@@ -53,6 +61,12 @@ def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
     return _parse(document) if document is not None else None
 
 
+def find(cluster: Cluster, run: Run) -> Record | None:
+    """Return a run's record, or None where it is gone or somebody garbled it."""
+    document = cluster.find(CONFIGMAPS, run.namespace, RUN_PREFIX + run.name)
+    return readable(document) if document is not None else None
+
+
 def of_deployment(cluster: Cluster, namespace: str, deployment: str) -> tuple[Record, ...]:
     """Return a Deployment's records, oldest first."""
     found = cluster.list(CONFIGMAPS, namespace, f"{DEPLOYMENT_LABEL}={_label(deployment)}")
@@ -60,15 +74,46 @@ def of_deployment(cluster: Cluster, namespace: str, deployment: str) -> tuple[Re
     return tuple(sorted((r for r in records if r.run.deployment == deployment), key=lambda r: number_of(r.run)))
 
 
-def active(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
-    """Return the records of all runs of a namespace (of all, for "") that have not ended."""
+def runs_of_deployment(cluster: Cluster, namespace: str, deployment: str) -> tuple[Run, ...]:
+    """Return a Deployment's runs that are kept, oldest first."""
+    found = _runs(cluster, namespace, f"{DEPLOYMENT_LABEL}={_label(deployment)}")
+    return tuple(sorted((run for run in found if run.deployment == deployment), key=number_of))
+
+
+def comparing_with(cluster: Cluster, namespace: str, stable: str) -> Run | None:
+    """Return an active run that compares with a Deployment, if there is one."""
+    found = _runs(cluster, namespace, f"{ACTIVE},{STABLE_LABEL}={_label(stable)}")
+    return next((run for run in found if run.stable == stable), None)
+
+
+def active_runs(cluster: Cluster, namespace: str) -> tuple[Run, ...]:
+    """Return all runs of a namespace (of all, for "") that have not ended."""
+    return _runs(cluster, namespace, ACTIVE)
+
+
+def all_runs(cluster: Cluster, namespace: str) -> tuple[Run, ...]:
+    """Return all runs of a namespace (of all, for "") that are kept."""
+    return _runs(cluster, namespace, MANAGED)
+
+
+def active(
+    cluster: Cluster, namespace: str, wanted: Callable[[str, str], bool] = lambda *_: True
+) -> tuple[Record, ...]:
+    """Return the records of all runs of a namespace (of all, for "") that have not ended.
+
+    With `wanted`, only those of the Deployments (namespace and name) for which it is true are read.
+    """
     found = documents(cluster, namespace)
-    return tuple(record for document in found if (record := readable(document)) is not None)
+    return tuple(
+        record
+        for document in found
+        if wanted(document["metadata"]["namespace"], _owner(document)) and (record := readable(document)) is not None
+    )
 
 
 def documents(cluster: Cluster, namespace: str) -> Sequence[Document]:
     """Return the ConfigMaps of all runs of a namespace (of all, for "") that have not ended, garbled ones too."""
-    return cluster.list(CONFIGMAPS, namespace, f"{ACTIVE_LABEL}=true").items
+    return cluster.list(CONFIGMAPS, namespace, ACTIVE).items
 
 
 def all_of(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
@@ -116,9 +161,9 @@ def save(cluster: Cluster, record: Record) -> Record:
     return replace(record, version=saved["metadata"]["resourceVersion"])
 
 
-def prune(cluster: Cluster, records: Sequence[Record]) -> None:
-    """Delete all but the newest ended records of one Deployment."""
-    ended = [record.run for record in records if record.run.ended]
+def prune(cluster: Cluster, past: Sequence[Run]) -> None:
+    """Delete the records of all but the newest ended runs of one Deployment."""
+    ended = [run for run in past if run.ended]
     for run in ended[:-KEPT]:
         cluster.delete(CONFIGMAPS, run.namespace, RUN_PREFIX + run.name)
 
@@ -128,15 +173,24 @@ def number_of(run: Run) -> int:
     return int(run.name.removeprefix(run_name(run.deployment, 0)[:-1]))
 
 
-def next_number(past: Sequence[Record]) -> int:
+def next_number(past: Sequence[Run]) -> int:
     """Return the number of a Deployment's next run."""
-    return 1 + max((number_of(record.run) for record in past), default=0)
+    return 1 + max((number_of(run) for run in past), default=0)
 
 
 def readable(document: Document) -> Record | None:
     """Return the record, or None where somebody garbled it: the other runs must go on."""
+    return _if_readable(document, _parse)
+
+
+def _runs(cluster: Cluster, namespace: str, labels: str) -> tuple[Run, ...]:
+    found = cluster.list(CONFIGMAPS, namespace, labels).items
+    return tuple(run for document in found if (run := _if_readable(document, _run)) is not None)
+
+
+def _if_readable(document: Document, read: Callable[[Document], T]) -> T | None:
     try:
-        return _parse(document)
+        return read(document)
     except (KeyError, ValueError) as error:
         name, namespace = document["metadata"]["name"], document["metadata"]["namespace"]
         log.error(
@@ -155,6 +209,7 @@ def _document(run: Run, routes: Sequence[Document]) -> Document:
             "labels": {
                 "app.kubernetes.io/managed-by": "canary-analyzer",
                 DEPLOYMENT_LABEL: _label(run.deployment),
+                STABLE_LABEL: _label(run.stable),
                 ACTIVE_LABEL: "false" if run.ended else "true",
             },
         },
@@ -162,8 +217,25 @@ def _document(run: Run, routes: Sequence[Document]) -> Document:
     }
 
 
+def _owner(document: Document) -> str:
+    """Return the name of the Deployment that a record belongs to; empty where it belongs to none."""
+    return next((str(owner["name"]) for owner in document["metadata"].get("ownerReferences", [])), "")
+
+
 def _parse(document: Document) -> Record:
-    """Return the record.
+    metadata = document["metadata"]
+    return Record(
+        run=_run(document),
+        routes=json.loads(document["data"][ROUTES_KEY]),
+        version=metadata["resourceVersion"],
+        story=_story(document),
+        told=_told(document),
+        owed=metadata.get("labels", {}).get(OWED_LABEL) == OWED,
+    )
+
+
+def _run(document: Document) -> Run:
+    """Return the run that a record tells of.
 
     Whoever may write ConfigMaps in one namespace must not steer the service in another, so what the record says of
     itself has to agree with where it is and whose it is; the uid is compared with the live Deployment at every pass.
@@ -175,14 +247,7 @@ def _parse(document: Document) -> Record:
     owners = {owner["uid"] for owner in metadata.get("ownerReferences", [])}
     if (metadata["namespace"], metadata["name"]) != (run.namespace, RUN_PREFIX + run.name) or run.uid not in owners:
         raise ValueError(f"it speaks of run {run.namespace}/{run.name} of the Deployment with uid {run.uid}")
-    return Record(
-        run=run,
-        routes=json.loads(document["data"][ROUTES_KEY]),
-        version=document["metadata"]["resourceVersion"],
-        story=_story(document),
-        told=_told(document),
-        owed=metadata.get("labels", {}).get(OWED_LABEL) == OWED,
-    )
+    return run
 
 
 def _story(document: Document) -> Story:

@@ -66,7 +66,7 @@ def _give_up(cluster: Cluster, namespace: str) -> None:
         for route, document in _routes(cluster, namespace)
         if not has_marks(document) and routing.disowned(document, MANAGER) != document
     }
-    active = [record.run for record in records.active(cluster, namespace)]
+    active = records.active_runs(cluster, namespace)
     for stable in held - {(run.namespace, run.stable) for run in active}:
         autoscaling.release(cluster, *stable)
     for route in owned - {route for run in active for route in run.routes}:

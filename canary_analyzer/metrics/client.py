@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from canary_analyzer.metrics.raw import RawSeries, taken_apart
 
 # Connecting is tried once more, at once. The real second try is the next tick, which this must not delay.
 RETRIES = Retry(total=1, connect=1, read=False, status=0, backoff_factor=0)
+AT_A_TIME = 4
+"""Queries; Prometheus answers 20 at a time by default (`--query.max-concurrency`), and we are not its only users."""
 
 
 class MetricsUnavailable(Exception):
@@ -74,6 +77,7 @@ class PrometheusReader:
         session.verify = str(credentials.ca_file) if credentials.ca_file else True
         self._name = f"Prometheus at {_without_credentials(url)}"
         self._timeout_seconds = timeout_seconds
+        self._places = BoundedSemaphore(AT_A_TIME)
         self._prometheus = PrometheusConnect(
             url.rstrip("/"),
             headers=dict(credentials.headers or {}),
@@ -112,6 +116,14 @@ class PrometheusReader:
         return frozenset(result["metric"].get(label, "") for result in answer) - {""}
 
     def _query(self, query: str, at: float) -> list[Any]:
+        if not self._places.acquire(timeout=self._timeout_seconds):
+            raise MetricsUnavailable(f"{self._name} did not answer others within {self._timeout_seconds:g} s")
+        try:
+            return self._answer(query, at)
+        finally:
+            self._places.release()
+
+    def _answer(self, query: str, at: float) -> list[Any]:
         # Thanos answers with what it has unless told that a part is not enough.
         params = {"time": f"{at:.3f}", "partial_response": "false"}
         answered, asked = False, monotonic()

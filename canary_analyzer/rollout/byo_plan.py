@@ -1,6 +1,6 @@
 """May a canary that the user brought be judged, and by which routes? All objections at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from canary_analyzer import routing
@@ -25,8 +25,8 @@ class Brought:
     stable_workload: Workload | None
     around: Surroundings
     """Of the canary."""
-    busy: Mapping[str, str]
-    """Deployments that another run compares with now, and the run's name."""
+    busy: str = ""
+    """Name of the run that compares with `stable` now; empty where none does."""
 
 
 def is_asked(canary: Document, workload: Workload, ended: Sequence[Run]) -> bool:
@@ -95,8 +95,8 @@ def _unfit_baseline(brought: Brought) -> list[str]:
     if brought.stable is None or brought.stable_workload is None:
         return [f"annotation {annotations.BASELINE} = {name!r}: there is no such Deployment in this namespace"]
     found = list(unfit(brought.stable, brought.stable_workload))
-    if name in brought.busy:
-        found.append(f"run {brought.busy[name]} compares with {name} just now; it has to end first")
+    if brought.busy:
+        found.append(f"run {brought.busy} compares with {name} just now; it has to end first")
     mine, theirs = sibling.container_images(brought.canary), sibling.container_images(brought.stable)
     if not any(theirs.get(container, image) != image for container, image in mine.items()):
         found.append(f"{canary} runs the same images as {name}: there is nothing to compare yet")

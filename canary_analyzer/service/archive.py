@@ -85,9 +85,7 @@ class Archive:
     def _read(self) -> Listed:
         began = self._clock()
         try:
-            found = [
-                record.run for namespace in self._namespaces for record in records.all_of(self._cluster, namespace)
-            ]
+            found = [run for namespace in self._namespaces for run in records.all_runs(self._cluster, namespace)]
         except ClusterError as error:
             again = self._clock() + FRESH_SECONDS
             return Listed(runs=self._listed.runs, at=self._listed.at, again_at=again, trouble=str(error))

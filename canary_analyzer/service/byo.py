@@ -6,7 +6,6 @@ from canary_analyzer.cluster import events, outbox, records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
-from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.stable import annotate
 from canary_analyzer.rollout import annotations, byo_plan
 from canary_analyzer.rollout.phases import Phase
@@ -29,24 +28,23 @@ class NotYet(Exception):
         self.news = news
 
 
-def run_of_brought(
-    cluster: Cluster, canary: Document, past: tuple[Record, ...], offers: Offers, now: float
-) -> Run | None:
+def run_of_brought(cluster: Cluster, canary: Document, past: tuple[Run, ...], offers: Offers, now: float) -> Run | None:
     """Return the run that judges a canary with the annotation `baseline`, Pending; None where none is due.
 
     Raises:
         NotYet: it is due but cannot start; the reasons are in the status and an Event.
     """
-    if not byo_plan.is_asked(canary, workload(canary), [record.run for record in past]):
+    if not byo_plan.is_asked(canary, workload(canary), past):
         return None
     namespace, name = canary["metadata"]["namespace"], annotations.of(canary)[annotations.BASELINE]
     stable = cluster.find(DEPLOYMENTS, namespace, name) if name else None
+    other = records.comparing_with(cluster, namespace, name) if stable is not None else None
     brought = byo_plan.Brought(
         canary=canary,
         stable=stable,
         stable_workload=workload(stable) if stable is not None else None,
         around=surroundings(cluster, canary, offers.route_kind),
-        busy={record.run.stable: record.run.name for record in records.active(cluster, namespace)},
+        busy=other.name if other is not None else "",
     )
     try:
         return byo_plan.plan(brought, offers, records.next_number(past), now)

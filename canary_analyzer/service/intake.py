@@ -58,9 +58,9 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
     if not calls(deployment):
         return None
     metadata = deployment["metadata"]
-    past = records.of_deployment(cluster, metadata["namespace"], metadata["name"])
-    if (active := next((record for record in past if not record.run.ended), None)) is not None:
-        return active
+    past = records.runs_of_deployment(cluster, metadata["namespace"], metadata["name"])
+    if (active := next((run for run in past if not run.ended), None)) is not None:
+        return records.find(cluster, active)
     if annotations.tells_of_a_run(deployment):
         deployment = _status_corrected(cluster, deployment, past)
     if not annotations.asks(deployment):
@@ -68,7 +68,7 @@ def take_in(cluster: Cluster, deployment: Document, before: Seen | None, offers:
     if annotations.BASELINE in annotations.of(deployment):
         run = run_of_brought(cluster, deployment, past, offers, now)
     else:
-        run = _run_of(cluster, deployment, Past(before=before, records=past), offers, now)
+        run = _run_of(cluster, deployment, Past(before=before, runs=past), offers, now)
     if run is None:
         return None
     records.prune(cluster, past)
@@ -80,9 +80,9 @@ def calls(deployment: Document) -> bool:
     return annotations.asks(deployment) or annotations.tells_of_a_run(deployment)
 
 
-def _status_corrected(cluster: Cluster, deployment: Document, past: tuple[Record, ...]) -> Document:
+def _status_corrected(cluster: Cluster, deployment: Document, past: tuple[Run, ...]) -> Document:
     """Say how the last run ended, where `kubectl rollout undo` has brought back what was said in the middle of it."""
-    annotate(cluster, deployment, {annotations.STATUS: in_sight(past[-1].run) if past else None})
+    annotate(cluster, deployment, {annotations.STATUS: in_sight(past[-1]) if past else None})
     return cluster.get(DEPLOYMENTS, deployment["metadata"]["namespace"], deployment["metadata"]["name"])
 
 
@@ -95,12 +95,12 @@ class Past:
     """What is known of a Deployment from before."""
 
     before: Seen | None
-    records: tuple[Record, ...]
+    runs: tuple[Run, ...]
 
 
 def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, now: float) -> Run | None:
     """Return the run that the annotation `image` asks for, Pending; None, and the request ended, where it asks none."""
-    intent = assess(past.before, seen(deployment), [record.run for record in past.records])
+    intent = assess(past.before, seen(deployment), past.runs)
     if intent is Intent.ECHO:
         _end(cluster, deployment, Notice(reason=events.IGNORED, message=ECHO, at=now, warning=True))
         return None
@@ -109,7 +109,7 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     around = surroundings(cluster, deployment, offers.route_kind)
     try:
         alone(cluster, deployment)
-        return planned(deployment, around, offers, records.next_number(past.records), now)
+        return planned(deployment, around, offers, records.next_number(past.runs), now)
     except plan.Refused as refused:
         refuse(cluster, deployment, offers, str(refused), now)
         raise TurnedDown from refused
@@ -129,9 +129,9 @@ def alone(cluster: Cluster, deployment: Document) -> None:
         Refused: it is.
     """
     metadata = deployment["metadata"]
-    for record in records.active(cluster, metadata["namespace"]):
-        if record.run.stable == metadata["name"]:
-            raise plan.Refused([f"run {record.run.name} compares with {metadata['name']} just now; let it end first"])
+    run = records.comparing_with(cluster, metadata["namespace"], metadata["name"])
+    if run is not None:
+        raise plan.Refused([f"run {run.name} compares with {metadata['name']} just now; let it end first"])
 
 
 def _accept(cluster: Cluster, run: Run, now: float) -> Record:

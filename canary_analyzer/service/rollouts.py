@@ -96,6 +96,11 @@ class Rollouts:
         with self._lock:
             return key in self._active
 
+    def lacks(self, namespace: str, deployment: str) -> bool:
+        """Whether an active run of the Deployment is one to take up: it would be ours and is not here."""
+        key = (namespace, deployment)
+        return key not in self and self._shards.owns(key)
+
     def records(self) -> tuple[Record, ...]:
         """Return the active runs as they stand this moment."""
         with self._lock:

@@ -35,8 +35,9 @@ from canary_analyzer.service.webhooks import Webhooks
 log = structlog.get_logger()
 
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-M_ARENA_MAX, ARENAS = -8, 2
-GARBAGE = 20_000
+MALLOC = {"M_ARENA_MAX": (-8, 2), "M_MMAP_THRESHOLD": (-3, 128 * 1024)}
+"""What malloc is told (mallopt(3)): the number of each parameter, and its value."""
+GARBAGE = 100_000
 """Values made and not yet freed after which cycles are looked for among them; Python's own default is 700."""
 
 
@@ -100,12 +101,16 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
 
 
 def _spare_memory() -> None:
-    """Let all threads take memory from the same few arenas: of its own, each keeps what it once needed (mallopt(3)).
+    """Let memory that is free again go back to the system, where it would stay between what is still used.
 
-    Other C libraries than glibc have no arenas.
+    All threads share a few arenas, since each keeps what it once needed; and large answers stay out of them: glibc puts
+    them there once one has been freed, unless it is told from which size on they have a place of their own.
+
+    Other C libraries than glibc have no such parameters.
     """
     with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+        for number, value in MALLOC.values():
+            ctypes.CDLL(None).mallopt(number, value)
 
 
 def _spare_the_collector() -> None:

@@ -62,7 +62,7 @@ class Watcher:
         Raises:
             ClusterError: the API server did not answer.
         """
-        for record in records.active(self._cluster, self._namespace):
+        for record in records.active(self._cluster, self._namespace, self._rollouts.lacks):
             self._rollouts.add(record)
         self._sweep()
         listing = self._cluster.list(DEPLOYMENTS, self._namespace)

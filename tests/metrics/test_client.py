@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Condition, Event, Thread
 
 import pytest
 
 from canary_analyzer.metrics import Credentials, MetricsUnavailable, PrometheusReader
+from canary_analyzer.metrics.client import AT_A_TIME
 
 EMPTY = '{"status": "success", "data": {"resultType": "matrix", "result": []}%s}'
 
@@ -107,6 +111,36 @@ def test_a_credential_that_is_not_there_is_a_reason_not_a_crash(answering, tmp_p
     credentials = Credentials(token_file=tmp_path / "token")
     with answering(200, EMPTY % "") as url, pytest.raises(MetricsUnavailable, match=r"was not asked: .*No such file"):
         PrometheusReader(url, credentials=credentials).knew("up", 0)
+
+
+def test_prometheus_is_asked_a_few_things_at_a_time():
+    arrived, go, came = [], Event(), Condition()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            with came:
+                arrived.append(self)
+                came.notify()
+            go.wait()
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write((EMPTY % "").encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http, ThreadPoolExecutor(3 * AT_A_TIME) as users:
+        Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        reader = PrometheusReader(f"http://127.0.0.1:{http.server_port}")
+        answers = users.map(lambda at: reader.knew("up", at), range(3 * AT_A_TIME))
+        with came:
+            as_many_as_may = came.wait_for(lambda: len(arrived) == AT_A_TIME, timeout=30)
+            more = came.wait_for(lambda: len(arrived) > AT_A_TIME, timeout=0.3)
+        go.set()
+        assert (as_many_as_may, more) == (True, False)
+        assert list(answers) == [False] * 3 * AT_A_TIME
+        http.shutdown()
 
 
 def test_long_queries_travel_as_forms(prometheus):

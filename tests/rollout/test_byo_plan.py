@@ -44,7 +44,7 @@ BOTH = route(("stable", 100), ("next", 0))
 
 @pytest.fixture
 def brought(make):
-    def build(*, canary=CANARY, stable=STABLE, routed=BOTH, busy=None, **workload):
+    def build(*, canary=CANARY, stable=STABLE, routed=BOTH, busy="", **workload):
         around = Surroundings(
             workload=make.workload({"app": "app:v2"}),
             services=[SERVICE],
@@ -54,7 +54,7 @@ def brought(make):
             deployments=[each for each in (stable, canary) if each is not None],
         )
         seen = make.workload(**workload) if stable is not None else None
-        return Brought(canary=canary, stable=stable, stable_workload=seen, around=around, busy=busy or {})
+        return Brought(canary=canary, stable=stable, stable_workload=seen, around=around, busy=busy)
 
     return build
 
@@ -80,7 +80,7 @@ REFUSED = {
     "the same images": ({"canary": deployment("web-next", "app:v1", "next", **{BASELINE: "web"})}, "the same images"),
     "stable is rolling out": ({"available": 1}, "not fully rolled out"),
     "no route to both": ({"routed": route(("stable", 100))}, "Add a destination for web-next with weight 0"),
-    "another run": ({"busy": {"web": "web-7"}}, "run web-7 compares with web just now"),
+    "another run": ({"busy": "web-7"}, "run web-7 compares with web just now"),
     "two triggers": ({"canary": annotated(**{IMAGE: "app:v3"})}, "remove one of the two"),
     "a policy with a mistake": ({"canary": annotated(**{CONFIG: "{tick: 1}"})}, "tick = 1: there is no such field"),
 }
