@@ -35,6 +35,7 @@ from canary_analyzer.cluster.client import (
     Expired,
     Kind,
     Listing,
+    Part,
 )
 from canary_analyzer.routing import Document
 
@@ -201,7 +202,7 @@ class _Mirror:
         if self._version or time.monotonic() < self._refused_until:
             return self._connected
         try:
-            self._version = int(self._cluster.list(self._kind, self._scope, limit=1).version)
+            self._version = int(self._cluster.list(self._kind, self._scope, part=Part(limit=1)).version)
         except ClusterError as error:
             if 400 <= error.status < 500:
                 self._refused_until = time.monotonic() + REFUSED_SECONDS

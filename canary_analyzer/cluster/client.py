@@ -21,6 +21,8 @@ TIMEOUT = (5.0, 15.0)
 """Seconds to connect, and to answer."""
 WATCH_SECONDS = 240
 """The server ends a watch after so long; a network that was cut silently is noticed no later."""
+PAGE = 100
+"""Objects that are asked for at a time where they may be large; an answer of a hundred records has up to 20 MB."""
 
 MANAGER = "canary-analyzer"
 """The name that our writes have in managedFields."""
@@ -48,7 +50,7 @@ class Conflict(ClusterError):
 
 
 class Expired(ClusterError):
-    """The watch's resourceVersion is too old: list again."""
+    """The server has forgotten what a watch or a list is to go on from: list again."""
 
 
 ERRORS: Mapping[int, type[ClusterError]] = {404: NotFound, 409: Conflict, 410: Expired}
@@ -91,6 +93,16 @@ class Listing:
 
     items: Sequence[Document]
     version: str
+    rest: str = ""
+    """What a part that follows on this one comes after; empty where nothing is left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Some of a collection: no more than `limit` of those that come after the `rest` of an earlier part."""
+
+    limit: int
+    after: str = ""
 
 
 class Cluster:
@@ -151,16 +163,37 @@ class Cluster:
             return None
 
     def list(
-        self, kind: Kind, namespace: str = "", labels: str = "", fields: str = "", limit: int | None = None
+        self, kind: Kind, namespace: str = "", labels: str = "", fields: str = "", part: Part | None = None
     ) -> Listing:
         """Return the objects of a namespace (of all, without one) that a label and a field selector choose.
 
-        With a limit, only the first so many: the version is that of the whole collection all the same.
+        Of a part of them, the version is that of the whole collection all the same.
         """
-        selectors = {"labelSelector": labels, "fieldSelector": fields, "limit": str(limit or "")}
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        selectors |= {"limit": str(part.limit), "continue": part.after} if part is not None else {}
         query = [(name, selector) for name, selector in selectors.items() if selector]
         found = self._call(_Request(method="GET", path=kind.path(namespace), query=query, verb="list"))
-        return Listing(items=found.get("items") or [], version=found["metadata"].get("resourceVersion", ""))
+        metadata = found["metadata"]
+        return Listing(
+            items=found.get("items") or [],
+            version=metadata.get("resourceVersion", ""),
+            rest=metadata.get("continue", ""),
+        )
+
+    def each(self, kind: Kind, namespace: str, labels: str) -> Iterator[Document]:
+        """Yield the objects of a namespace (of all, for "") that a label selector chooses, as they were at one moment.
+
+        They are asked for `PAGE` at a time, since all together may be large.
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+
+        Raises:
+            Expired: they were taken so slowly (minutes) that the server has forgotten that moment.
+        """
+        found = self.list(kind, namespace, labels, part=Part(limit=PAGE))
+        yield from found.items
+        while found.rest:
+            found = self.list(kind, namespace, labels, part=Part(limit=PAGE, after=found.rest))
+            yield from found.items
 
     def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> str:
         """Return the log of a container; `query` says which, and how much (`PodLogOptions` in the Kubernetes API)."""

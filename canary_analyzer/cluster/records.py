@@ -4,7 +4,7 @@ A record's story is most of it, and takes most of the time to read; who asks for
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -111,14 +111,14 @@ def active(
     )
 
 
-def documents(cluster: Cluster, namespace: str) -> Sequence[Document]:
-    """Return the ConfigMaps of all runs of a namespace (of all, for "") that have not ended, garbled ones too."""
-    return cluster.list(CONFIGMAPS, namespace, ACTIVE).items
+def documents(cluster: Cluster, namespace: str) -> Iterator[Document]:
+    """Yield the ConfigMaps of all runs of a namespace (of all, for "") that have not ended, garbled ones too."""
+    return cluster.each(CONFIGMAPS, namespace, ACTIVE)
 
 
 def all_of(cluster: Cluster, namespace: str) -> tuple[Record, ...]:
     """Return the records of all runs of a namespace (of all, for "") that are kept."""
-    found = cluster.list(CONFIGMAPS, namespace, MANAGED).items
+    found = cluster.each(CONFIGMAPS, namespace, MANAGED)
     return tuple(record for document in found if (record := readable(document)) is not None)
 
 
@@ -184,7 +184,7 @@ def readable(document: Document) -> Record | None:
 
 
 def _runs(cluster: Cluster, namespace: str, labels: str) -> tuple[Run, ...]:
-    found = cluster.list(CONFIGMAPS, namespace, labels).items
+    found = cluster.each(CONFIGMAPS, namespace, labels)
     return tuple(run for document in found if (run := _if_readable(document, _run)) is not None)
 
 

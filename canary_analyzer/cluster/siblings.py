@@ -91,9 +91,12 @@ def abandoned(cluster: Cluster, namespace: str) -> list[tuple[Kind, Document]]:
 
     Records are read last: whatever was made for a run that has just begun has one by then.
     """
-    made = [(kind, each) for kind in (DEPLOYMENTS, SERVICES) for each in cluster.list(kind, namespace).items]
+    kinds = (DEPLOYMENTS, SERVICES)
+    made = [(kind, each) for kind in kinds for each in cluster.list(kind, namespace).items if _is_held(each)]
+    if not made:
+        return []
     active = {uid for record in records.documents(cluster, namespace) for uid in _owners(record)}
-    left = [(kind, each) for kind, each in made if _is_held(each) and not active & _owners(each)]
+    left = [(kind, each) for kind, each in made if not active & _owners(each)]
     rules = [(DESTINATION_RULES, rule) for kind, each in left if kind == SERVICES for rule in _rules(cluster, each)]
     return [*rules, *left]
 

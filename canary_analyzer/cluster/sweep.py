@@ -31,10 +31,12 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
     Raises:
         ClusterError: the API server refused or did not answer; what is left is found by the next sweep.
     """
+    marked = [each for each in _marked_routes(cluster, namespace) if namespace in ("", each[1].traces.namespace)]
+    active = _active(cluster, namespace) if marked else {}
     found = [
         (route, mark)
-        for route, mark in _marked_routes(cluster, namespace)
-        if namespace in ("", mark.traces.namespace) and _is_orphan(cluster, mark.traces)
+        for route, mark in marked
+        if active.get((mark.traces.namespace, mark.traces.run)) != mark.traces.uid and _is_orphan(cluster, mark.traces)
     ]
     for route, mark in found:
         log.warning("a run without a record had edited this route: given back", route=str(route), run=mark.traces.run)
@@ -66,6 +68,8 @@ def _give_up(cluster: Cluster, namespace: str) -> None:
         for route, document in _routes(cluster, namespace)
         if not has_marks(document) and routing.disowned(document, MANAGER) != document
     }
+    if not held and not owned:
+        return
     active = records.active_runs(cluster, namespace)
     for stable in held - {(run.namespace, run.stable) for run in active}:
         autoscaling.release(cluster, *stable)
@@ -85,6 +89,11 @@ def _routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Docume
     for name, kind in routes.ROUTE_KINDS.items():
         for document in routes.named(routes.visible(cluster, kind, namespace), name):
             yield RouteRef.of(document), document
+
+
+def _active(cluster: Cluster, namespace: str) -> dict[tuple[str, str], str]:
+    """Return the active runs by namespace and name, each with its Deployment's uid: marks of theirs are no orphans'."""
+    return {(run.namespace, run.name): run.uid for run in records.active_runs(cluster, namespace)}
 
 
 def _is_orphan(cluster: Cluster, traces: Traces) -> bool:

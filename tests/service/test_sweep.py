@@ -1,5 +1,7 @@
 """What a run leaves when it is cut off between two last writes and its record is lost, over the API emulator."""
 
+from collections import Counter
+
 import pytest
 
 from canary_analyzer.cluster import autoscaling, records
@@ -76,6 +78,17 @@ def test_a_run_of_the_same_name_but_of_a_deployment_made_anew_is_another_run(clu
     records.create(cluster, first.run.model_copy(update=of_the_new_one), ())
     assert [traces.run for traces in sweep(cluster, "", lambda _: None)] == ["app-1"]
     assert app.route()["spec"] == before
+
+
+def test_the_traces_of_active_runs_cost_no_look_at_each(cluster, app, tmp_path):
+    app.annotate(image="app:v2")
+    record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    act(cluster, SetTraffic(traffic=Traffic(weight=10)), Subject(run=record.run, snapshot=record.routes))
+    marked, asked = app.route(), Counter()
+    counted = Cluster.connect(tmp_path / "kubeconfig", lambda verb, _: asked.update([verb]))
+    assert sweep(counted, "", lambda _: None) == ()
+    assert app.route() == marked
+    assert set(asked) == {"list"}
 
 
 def test_a_sweep_that_fails_ends_nothing_else():
