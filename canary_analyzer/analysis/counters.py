@@ -96,7 +96,7 @@ def advance(
 
     Args:
         state: Where the last call stopped.
-        series: Samples, in any order. Series with equal keys are one series.
+        series: Samples, those of each in ascending order. Series with equal keys are one series.
         boundaries: At least two ascending times in unix seconds, the first of them `state.boundary`.
 
     Returns:
@@ -110,10 +110,9 @@ def advance(
     last = dict(state.last)
     increments = []
     for key, points in _merged(series).items():
-        ordered = sorted(points, key=_BY_TIME)
-        base = last.get(key) or _base(state, ordered)
-        newest, counts = _counted(base, ordered, ends)
-        increments.append(Increment(key=key, counts=counts))
+        base = last.get(key) or _base(state, points)
+        newest, counts = _counted(base, points, ends)
+        increments.append(Increment(key, counts))
         if newest.time > -inf:
             last[key] = newest
     watched = state.watched or bool(last)
@@ -130,10 +129,13 @@ def _check(state: CounterState, boundaries: Sequence[float]) -> None:
 
 
 def _merged(series: Iterable[Series]) -> dict[Hashable, Sequence[tuple[float, float]]]:
-    points: dict[Hashable, Sequence[tuple[float, float]]] = {}
-    for one in series:
-        points[one.key] = [*points[one.key], *one.points] if one.key in points else one.points
-    return points
+    """Return the points of each counter, ascending."""
+    merged: dict[Hashable, Sequence[tuple[float, float]]] = {}
+    for key, points in series:
+        before = merged.setdefault(key, points)
+        if before is not points:
+            merged[key] = sorted([*before, *points], key=_BY_TIME)
+    return merged
 
 
 def _base(state: CounterState, points: Sequence[tuple[float, float]]) -> Sample:
@@ -150,14 +152,14 @@ def _counted(
     base: Sample, points: Sequence[tuple[float, float]], ends: Sequence[float]
 ) -> tuple[Sample, Sequence[float]]:
     """Return the last sample up to the last end and the growth per interval; plain Python, for points are few."""
-    counts = [0.0] * len(ends)
-    seen, reached = base.time, base.value
+    counts, end = [0.0] * len(ends), ends[-1]
+    seen, reached = base
     for time, value in points:
         # NaN is how Prometheus ends a series.
         if time <= seen or isnan(value):
             continue
-        if time > ends[-1]:
+        if time > end:
             break
         counts[bisect_left(ends, time)] += value if value < reached else value - reached
         seen, reached = time, value
-    return Sample(time=seen, value=reached), counts
+    return Sample(seen, reached), counts

@@ -37,31 +37,31 @@ class Slowing:
 
     Args:
         lengths: [B] of the curve's segments in log latency, the outermost ones added.
-        segment: [..., B-1] in which segment the requests lay that come to each edge.
-        basis: [4, ..., B-1] cubic Hermite weights of value and slope at both ends of that segment.
+        shape: of the factors, and B-1.
+        weights: [2 (B+1), product of shape] of the curve's values and slopes at its points in the value that comes to
+            each edge: cubic Hermite weights of both ends of the segment where those requests lay.
     """
 
     lengths: Floats
-    segment: NDArray[np.intp]
-    basis: Floats
+    shape: tuple[int, ...]
+    weights: Floats
 
     @classmethod
     def by(cls, factor: Floats | float, edges_ms: Floats) -> Self:
         """Return the slowing by each `factor` [...] or [..., 1]: every request takes so many times as long."""
         knots, lengths = _knots(edges_ms)
         origin = np.log(edges_ms) - np.log(factor)
-        segment = np.clip(np.searchsorted(knots, origin, side="right") - 1, 0, lengths.size - 1)
-        t = np.clip((origin - knots[segment]) / lengths[segment], 0.0, 1.0)
-        stretch = lengths[segment]
-        basis = np.array(
-            (
-                (1 + 2 * t) * (1 - t) ** 2,
-                stretch * t * (1 - t) ** 2,
-                t**2 * (3 - 2 * t),
-                stretch * t**2 * (t - 1),
-            )
-        )
-        return cls(lengths=lengths, segment=segment, basis=basis)
+        left = np.clip(np.searchsorted(knots, origin, side="right") - 1, 0, lengths.size - 1)
+        t, stretch = np.clip((origin - knots[left]) / lengths[left], 0.0, 1.0), lengths[left]
+        weights = np.zeros((2 * knots.size, *origin.shape))
+        for point, basis in (
+            (left, (1 + 2 * t) * (1 - t) ** 2),
+            (left + 1, t**2 * (3 - 2 * t)),
+            (knots.size + left, stretch * t * (1 - t) ** 2),
+            (knots.size + left + 1, stretch * t**2 * (t - 1)),
+        ):
+            np.put_along_axis(weights, point[None], basis[None], axis=0)
+        return cls(lengths=lengths, shape=origin.shape, weights=weights.reshape(2 * knots.size, -1))
 
     def share_above(self, above: Floats) -> Floats:
         """Return the share above each edge [..., *F, B-1] when requests are slower by each factor [*F].
@@ -69,10 +69,10 @@ class Slowing:
         `above` [..., B-1] are the shares now.
         """
         normal = _lengthened(-ndtri(above), self.lengths)
-        slopes = _slopes(normal, self.lengths)
-        left, right = self.segment, self.segment + 1
-        ends = (normal[..., left], slopes[..., left], normal[..., right], slopes[..., right])
-        return np.asarray(ndtr(-sum(weight * value for weight, value in zip(self.basis, ends, strict=True))))
+        points = np.concatenate((normal, _slopes(normal, self.lengths)), axis=-1)
+        # A product per tick: one product of all would round differently with the number of ticks.
+        moved = (points[..., None, :] @ self.weights)[..., 0, :]
+        return np.asarray(ndtr(-moved.reshape(*above.shape[:-1], *self.shape)))
 
 
 def slowed(above: Floats, edges_ms: Floats, factor: Floats | float) -> Floats:
@@ -125,7 +125,10 @@ def _at(values: Floats, index: NDArray[np.intp]) -> Floats:
 
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:
     """Return for each rank [Q] the index [..., Q] of the edge below which the share of requests comes nearest to it."""
-    return np.asarray(np.argmin(np.abs(-ndtri(above)[..., None, :] - ndtri(ranks)[:, None]), axis=-1))
+    distances = np.abs(-ndtri(above)[..., None, :] - ndtri(ranks)[:, None])
+    # `argmin`, which would let go of the interpreter for each of these few numbers: with many threads it costs tenfold.
+    farther = distances > distances.min(axis=-1, keepdims=True)
+    return np.asarray(np.logical_and.accumulate(farther, axis=-1).sum(axis=-1))
 
 
 def _lengthened(normal: Floats, lengths: Floats) -> Floats:

@@ -185,7 +185,7 @@ def _counted(state: JudgeState, bets: Bets, counts: list[Floats], tick: Tick) ->
         state,
         evidence=evidence,
         log_wealth=wealth,
-        best_within=np.maximum(state.best_within, wealth[1, state.layout.answering]),
+        best_within=np.maximum(state.best_within, wealth[1][state.layout.answering]),
         totals=tuple(total.after(both[0], both[1]) for total, both in zip(state.totals, counts, strict=True)),
         recent=(*state.recent, tick)[-state.policy.guardrails.ticks :],
     )

@@ -105,7 +105,7 @@ def _evidence(state: JudgeState) -> list[tuple[float, float]]:
     """
     layout, aborts, shows = state.layout, -math.log(state.policy.alpha), -math.log(state.policy.beta)
     start, capital = layout.figure_capital, figure_capital(state)
-    alone, favour = state.log_wealth[:, layout.answering]
+    alone, favour = (each[layout.answering] for each in state.log_wealth)
     against = np.where(layout.deciding, (capital - start) / (aborts - start), alone / aborts)
     leader = int(np.argmax(capital))
     against[leader] = max(against[leader], joint(capital) / aborts)
