@@ -126,7 +126,7 @@ def _at(values: Floats, index: NDArray[np.intp]) -> Floats:
 def nearest_edges(above: Floats, ranks: Floats) -> NDArray[np.intp]:
     """Return for each rank [Q] the index [..., Q] of the edge below which the share of requests comes nearest to it."""
     distances = np.abs(-ndtri(above)[..., None, :] - ndtri(ranks)[:, None])
-    # `argmin`, which would let go of the interpreter for each of these few numbers: with many threads it costs tenfold.
+    # Not `argmin`: it lets go of the interpreter even for so few numbers, and with many threads that costs tenfold.
     farther = distances > distances.min(axis=-1, keepdims=True)
     return np.asarray(np.logical_and.accumulate(farther, axis=-1).sum(axis=-1))
 

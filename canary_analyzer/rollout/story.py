@@ -1,7 +1,8 @@
 """What a run was seen to do, tick by tick: kept in its record, so that its page can be drawn again at any time.
 
 A record has to stay small however long a run takes. So a story that has grown full halves its resolution: neighbours
-are merged, counts added, figures taken from the later one. What there is many of is kept as JSON lists, without names.
+are merged, counts added, figures taken from the later one. What there is many of is kept as lines of JSON, without
+names: as objects it would take five times the memory, and there are thousands of runs.
 """
 
 import math
@@ -11,13 +12,14 @@ from itertools import zip_longest
 from typing import NamedTuple, Self
 
 import numpy as np
+from pydantic import TypeAdapter, field_validator
 
 from canary_analyzer.analysis import MetricVerdict, Tick, Verdict
 from canary_analyzer.rollout.evidence import Progress, counts
 from canary_analyzer.rollout.run import Run, Value
 
 MOST = 120
-"""Samples kept: as many as a plot can show, and half of what a run may take of the memory."""
+"""Samples kept: as many as a plot can show."""
 MOST_FIGURES = 1200
 """Figures of metrics kept, about 40 kB of JSON: with more than ten metrics, fewer samples."""
 REASON_LENGTH = 500
@@ -74,6 +76,9 @@ class Sample(NamedTuple):
         )
 
 
+_SAMPLE = TypeAdapter(Sample)
+
+
 class Latency(Value):
     """Latency of all requests that counted, by bucket."""
 
@@ -119,7 +124,10 @@ class Story(Value):
     """The newest sentence about each metric."""
     requests: tuple[Arms, ...] = ()
     """How many requests, or values, have counted for each metric."""
-    samples: tuple[Sample, ...] = ()
+    lines: tuple[str, ...] = ()
+    """The samples, each as JSON."""
+    until: float = 0.0
+    """Seconds since the epoch, the end of the last tick that was told."""
     every: int = 1
     """Ticks that one sample stands for."""
     pending: Sample | None = None
@@ -134,12 +142,29 @@ class Story(Value):
 
     def after(self, seen: Seen, verdict: Verdict | None) -> Self:
         """Return the story with one more tick, and what the judge said after it, where he was asked."""
-        if self.all_samples and seen.until <= self.all_samples[-1].at:
+        if seen.until <= self.until:
             return self  # read again after a restart
         named = _names(verdict) if verdict is not None else {}
         latency = self.latency.after(seen.tick, seen.edges_ms) if seen.counts else self.latency
-        counted = self.model_copy(update={**named, "latency": latency, "ticks": self.ticks + 1})
-        return counted._with(_sample(seen, verdict))
+        told = {"latency": latency, "until": seen.until, "ticks": self.ticks + 1}
+        return self.model_copy(update=named | told)._with(_sample(seen, verdict))
+
+    def with_samples(self, samples: Sequence[Sample]) -> Self:
+        """Return the story with these samples instead of its own."""
+        until = samples[-1].at if samples else 0.0
+        return self.model_copy(update={"lines": tuple(map(_line, samples)), "pending": None, "until": until})
+
+    @field_validator("lines")
+    @classmethod
+    def _are_samples(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        for line in lines:
+            _SAMPLE.validate_json(line)
+        return lines
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that are complete."""
+        return tuple(map(_SAMPLE.validate_json, self.lines))
 
     @property
     def all_samples(self) -> tuple[Sample, ...]:
@@ -155,17 +180,18 @@ class Story(Value):
         pending = sample if self.pending is None else self.pending.then(sample)
         if self.gathered + 1 < self.every:
             return self.model_copy(update={"pending": pending, "gathered": self.gathered + 1})
-        whole = self.model_copy(update={"samples": (*self.samples, pending), "pending": None, "gathered": 0})
+        whole = self.model_copy(update={"lines": (*self.lines, _line(pending)), "pending": None, "gathered": 0})
         return whole._halved() if whole._is_full else whole
 
     @property
     def _is_full(self) -> bool:
-        return len(self.samples) >= MOST or len(self.samples) * len(self.metrics) >= MOST_FIGURES
+        return len(self.lines) >= MOST or len(self.lines) * len(self.metrics) >= MOST_FIGURES
 
     def _halved(self) -> Self:
-        pairs = zip_longest(self.samples[::2], self.samples[1::2])
-        merged = tuple(first if second is None else first.then(second) for first, second in pairs)
-        return self.model_copy(update={"samples": merged, "every": self.every * 2})
+        samples = self.samples
+        pairs = zip_longest(samples[::2], samples[1::2])
+        merged = (first if second is None else first.then(second) for first, second in pairs)
+        return self.model_copy(update={"lines": tuple(map(_line, merged)), "every": self.every * 2})
 
 
 def continued(story: Story, run: Run, progress: Progress, verdict: Verdict | None) -> Story:
@@ -191,7 +217,7 @@ def _weight_at(run: Run, at: float) -> int:
     return next((moment.weight for moment in reversed(run.timeline) if moment.at <= at), run.weight)
 
 
-def _names(verdict: Verdict) -> dict[str, tuple[object, ...]]:
+def _names(verdict: Verdict) -> dict[str, object]:
     return {
         "requests": tuple(Arms(metric.n_canary, metric.n_baseline) for metric in verdict.metrics),
         "metrics": tuple(metric.name for metric in verdict.metrics),
@@ -208,6 +234,10 @@ def _sample(seen: Seen, verdict: Verdict | None) -> Sample:
         errors=Arms(canary.errors, baseline.errors),
         metrics=tuple(map(Figures.of, verdict.metrics)) if verdict is not None else (),
     )
+
+
+def _line(sample: Sample) -> str:
+    return _SAMPLE.dump_json(sample).decode()
 
 
 def _sums(before: Sequence[int], more: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, ...]:

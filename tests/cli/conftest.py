@@ -50,7 +50,8 @@ VIRTUAL_SERVICE = {
 STORY = Story(
     metrics=("errors", "latency_p99"),
     reasons=("errors: 3 of 100 against 2 of 900", "latency_p99: much alike"),
-    samples=(
+).with_samples(
+    [
         Sample(
             at=1e9,
             weight=5,
@@ -58,7 +59,7 @@ STORY = Story(
             errors=Arms(3, 2),
             metrics=(Figures(0.4, 0.1, 0.02, -0.01, 0.05), Figures(0.0, 0.9, 1.02, 0.9, None)),
         ),
-    ),
+    ]
 )
 
 

@@ -55,9 +55,8 @@ def test_effects_of_the_user_s_own_metrics_are_points_or_factors_as_their_kind_i
     policy = record.run.policy.model_validate({**record.run.policy.model_dump(), "metrics": own})
     figures = Figures(0.4, 0.1, 1.5, 0.9, 1.9)
     sample = record.story.samples[0]._replace(metrics=(figures, figures))
-    story = record.story.model_copy(
-        update={"metrics": ("bad_carts", "cart_seconds_p99"), "reasons": ("a", "b"), "samples": (sample,)}
-    )
+    names = {"metrics": ("bad_carts", "cart_seconds_p99"), "reasons": ("a", "b")}
+    story = record.story.with_samples([sample]).model_copy(update=names)
     told = replace(record, run=record.run.model_copy(update={"policy": policy}), story=story)
     records.save(shop.cluster, told)
     shown = canary("status", "app").stdout

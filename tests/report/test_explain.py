@@ -13,9 +13,8 @@ def story():
         metrics=("errors",),
         reasons=(REASON,),
         requests=(Arms(200, 900),),
-        samples=(Sample(at=50.0, weight=10, metrics=(figures,)),),
         findings=(Finding(at=60.0, about="Pod app-canary-x, container app", text="restarted 2 times\x1b[2J"),),
-    )
+    ).with_samples([Sample(at=50.0, weight=10, metrics=(figures,))])
 
 
 def aborted(make):

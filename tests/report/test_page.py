@@ -7,7 +7,7 @@ from canary_analyzer.report.page import Setting, list_page, run_page
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Moment, Run
-from canary_analyzer.rollout.story import Arms, Figures, Finding, Latency, Sample, Story
+from canary_analyzer.rollout.story import MOST, Arms, Figures, Finding, Latency, Sample, Story
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 SETTING = Setting(as_of=2e9, links=(Link(title="Grafana", url="https://grafana.example/d/x"),))
@@ -45,10 +45,9 @@ def story(text: str = "errors") -> Story:
         metrics=(text,),
         reasons=(text,),
         requests=(Arms(25, 475),),
-        samples=samples,
         latency=Latency(edges_ms=(10, 100), canary=(20, 5, 0), baseline=(400, 75, 0)),
         findings=(Finding(at=2e9, about=text, text=text),),
-    )
+    ).with_samples(samples)
 
 
 class Elements(HTMLParser):
@@ -101,15 +100,13 @@ def test_the_page_of_a_run_tells_the_figures_the_story_and_the_policy() -> None:
 
 UNKNOWN = Figures(None, None, None, None, None)
 STORIES = {
-    "no metric judged yet": story().model_copy(update={"samples": story().samples[:1], "metrics": (), "reasons": ()}),
-    "nothing known of a metric": story().model_copy(
-        update={"samples": tuple(each._replace(metrics=(UNKNOWN,)) for each in story().samples)}
-    ),
-    "no requests": story().model_copy(
-        update={"samples": tuple(each._replace(requests=Arms()) for each in story().samples), "latency": Latency()}
-    ),
-    "as many samples as are kept": story().model_copy(
-        update={"samples": tuple(story().samples[0]._replace(at=2e9 + 10.0 * i) for i in range(240))}
+    "no metric judged yet": story().with_samples(story().samples[:1]).model_copy(update={"metrics": (), "reasons": ()}),
+    "nothing known of a metric": story().with_samples([each._replace(metrics=(UNKNOWN,)) for each in story().samples]),
+    "no requests": story()
+    .with_samples([each._replace(requests=Arms()) for each in story().samples])
+    .model_copy(update={"latency": Latency()}),
+    "as many samples as are kept": story().with_samples(
+        [story().samples[0]._replace(at=2e9 + 10.0 * i) for i in range(MOST)]
     ),
 }
 
@@ -126,7 +123,7 @@ def test_what_is_known_of_a_metric_is_a_word_beside_its_name() -> None:
     words = {"worse": (1.0, 0.2), "within tolerance": (0.1, 1.3), "undecided": (0.9, 0.9)}
     for word, (against, favour) in words.items():
         figures = Figures(against=against, favour=favour, effect=0.0, low=-0.1, high=0.1)
-        told = story().model_copy(update={"samples": (story().samples[0]._replace(metrics=(figures,)),)})
+        told = story().with_samples([story().samples[0]._replace(metrics=(figures,))])
         assert f'<span class="phase">{word}</span>' in run_page(run(), told, SETTING)
 
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +66,12 @@ def test_a_figure_that_is_not_bounded_is_kept_as_unknown_for_json_has_no_infinit
     story = Story().after(seen(10.0), verdict(high=float("inf")))
     assert story.samples[0].metrics[0].high is None
     assert Story.model_validate_json(story.model_dump_json()) == story
+
+
+@pytest.mark.parametrize("line", ["", "{}", "[1,2,3]", '[0,5,[1,"many"],[0,0],[]]'])
+def test_a_story_that_somebody_garbled_is_not_taken_for_one(line: str) -> None:
+    with pytest.raises(ValueError, match="lines"):
+        Story.model_validate_json(json.dumps({"lines": [*told(2).lines, line]}))
 
 
 def test_other_buckets_than_before_start_the_latencies_anew() -> None:

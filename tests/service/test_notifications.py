@@ -57,7 +57,8 @@ def test_entering_a_phase_is_news_and_a_flapping_hold_is_told_once(run, phases, 
 def story():
     figures = Figures(against=1.0, favour=0.0, effect=0.03, low=0.01, high=None)
     sample = Sample(at=9.0, weight=10, requests=Arms(100, 900), errors=Arms(5, 9), metrics=(figures,))
-    return Story(metrics=("errors",), reasons=("more errors",), requests=(Arms(100, 900),), samples=(sample,), ticks=1)
+    told = Story(metrics=("errors",), reasons=("more errors",), requests=(Arms(100, 900),), ticks=1)
+    return told.with_samples([sample])
 
 
 @pytest.fixture
