@@ -37,8 +37,9 @@ class Service:
         return self._process.poll() is None
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return what it has logged."""
-        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        """Return what it has logged; a line that is being written is not one yet."""
+        whole, _, _ = self._log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def cpu_seconds(self) -> float:
         """Return the processor time it has used."""
