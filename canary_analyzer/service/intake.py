@@ -29,6 +29,9 @@ ECHO = (
     "no canary was started; annotate again to start one"
 )
 
+NO_REQUEST = {annotations.IMAGE: None, annotations.REQUEST: None}
+"""The annotations of a Deployment that asks for nothing."""
+
 
 class StillChanging(Exception):
     """The workload controller has not seen the Deployment's newest change yet: ask again soon."""
@@ -102,7 +105,7 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     """Return the run that the annotation `image` asks for, Pending; None, and the request ended, where it asks none."""
     intent = assess(past.before, seen(deployment), past.runs)
     if intent is Intent.ECHO:
-        _end(cluster, deployment, Notice(reason=events.IGNORED, message=ECHO, at=now, warning=True))
+        _ignore(cluster, deployment, Notice(reason=events.IGNORED, message=ECHO, at=now, warning=True))
         return None
     if not workload(deployment).current:
         raise StillChanging
@@ -147,13 +150,15 @@ def refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, 
     _end(cluster, deployment, Notice(reason=events.REFUSED, message=message, at=now, warning=True), status)
 
 
-def _end(cluster: Cluster, deployment: Document, notice: Notice, status: str | None = None) -> None:
+def _end(cluster: Cluster, deployment: Document, notice: Notice, status: str) -> None:
     """Take the request away and say why; first the Event, so that a crash in between repeats it and loses nothing."""
     log.warning("no canary was started", reason=notice.message)
     emit(cluster, deployment["metadata"], notice)
-    changes: dict[str, str | None] = {annotations.IMAGE: None}
-    if annotations.REQUEST in annotations.of(deployment):
-        changes[annotations.REQUEST] = None
-    if status is not None:
-        changes[annotations.STATUS] = status
-    annotate(cluster, deployment, changes)
+    annotate(cluster, deployment, {**NO_REQUEST, annotations.STATUS: status})
+
+
+def _ignore(cluster: Cluster, deployment: Document, notice: Notice) -> None:
+    """Take an echo away and say why; the Event comes last, for after a crash nobody could tell it from a wish."""
+    log.warning("no canary was started", reason=notice.message)
+    annotate(cluster, deployment, NO_REQUEST)
+    emit(cluster, deployment["metadata"], notice)

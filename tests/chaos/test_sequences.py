@@ -16,6 +16,7 @@ FOUND = {
     "a list from before the last run": 1015,
     "nothing happens but that the watch ends": 1027,
     "an old list when the service looks for what runs have left": 270,
+    "a kill while a trigger that an undo brought back is taken away": 481,
     "a record deleted while a DestinationRule is made": 403,
 }
 

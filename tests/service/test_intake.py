@@ -5,12 +5,13 @@ from copy import deepcopy
 import pytest
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES, Conflict
+from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES, ClusterError, Conflict
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service import intake
 from canary_analyzer.service.intake import StillChanging, TurnedDown, seen, take_in
 
 
@@ -143,6 +144,19 @@ def test_a_trigger_that_an_undo_brought_back_is_taken_away_with_an_event_and_sta
     app.annotate(image="app:v2")
     assert take(before) is None
     assert any("kubectl rollout undo" in message for message in warnings(cluster))
+    assert annotations.IMAGE not in annotations.of(app.deployment())
+
+
+def test_an_echo_is_gone_before_it_is_told_for_whoever_starts_anew_could_not_tell_it_from_a_wish(
+    app, take, monkeypatch
+):
+    def killed(*_):
+        raise ClusterError("killed before this write")
+
+    monkeypatch.setattr(intake, "emit", killed)
+    app.annotate(image="app:v2")
+    with pytest.raises(ClusterError):
+        take(Seen(image=None, request=None, template="another template"))
     assert annotations.IMAGE not in annotations.of(app.deployment())
 
 
