@@ -1,9 +1,11 @@
 """A run, a cluster small enough to be a value, which shows what a pass would see of it, and the API emulator's."""
 
 import asyncio
+import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -200,3 +202,59 @@ def cluster(tmp_path):
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+class Asked(BaseHTTPRequestHandler):
+    """A request to an API server that a test plays; `say` answers it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.asked.append(f"{self.command} {self.path}")
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.answer(self)
+
+    def do_PATCH(self):
+        self.do_GET()
+
+    def do_DELETE(self):
+        self.do_GET()
+
+    def say(self, body: object, status: int = 200, **headers: str) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def api(tmp_path):
+    """An API server that answers as a test says: `api.answer` is given each request, `api.asked` has them all."""
+
+    class Api(ThreadingHTTPServer):
+        daemon_threads = True
+        answer: Callable[[Asked], None]
+
+        def handle_error(self, *_):
+            pass  # the client has gone
+
+    server = Api(("127.0.0.1", 0), Asked)
+    server.asked = []
+    context = {"cluster": "played", "user": "nobody"}
+    config = {
+        "clusters": [{"name": "played", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "nobody", "user": {}}],
+        "contexts": [{"name": "played", "context": context}],
+        "current-context": "played",
+    }
+    (tmp_path / "played").write_text(json.dumps(config))
+    server.cluster = Cluster.connect(tmp_path / "played")
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, NotFound
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, ClusterError, NotFound
 from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
 from canary_analyzer.rollout.run import Run, Value
 from canary_analyzer.rollout.sibling import owner_reference
@@ -35,6 +35,10 @@ MANAGED = "app.kubernetes.io/managed-by=canary-analyzer"
 T = TypeVar("T")
 
 
+class Garbled(ClusterError):
+    """Somebody wrote into a record what cannot be read."""
+
+
 class Told(Value):
     """Which news of a run each receiver of notifications has taken, by the receiver's name."""
 
@@ -56,9 +60,13 @@ class Record:
 
 
 def load(cluster: Cluster, namespace: str, name: str) -> Record | None:
-    """Return a run's record, or None where it is gone (its Deployment was deleted)."""
+    """Return a run's record, or None where it is gone (its Deployment was deleted).
+
+    Raises:
+        Garbled: it cannot be read.
+    """
     document = cluster.find(CONFIGMAPS, namespace, RUN_PREFIX + name)
-    return _parse(document) if document is not None else None
+    return _read(document, _parse) if document is not None else None
 
 
 def find(cluster: Cluster, run: Run) -> Record | None:
@@ -190,13 +198,19 @@ def _runs(cluster: Cluster, namespace: str, labels: str) -> tuple[Run, ...]:
 
 def _if_readable(document: Document, read: Callable[[Document], T]) -> T | None:
     try:
-        return read(document)
-    except (KeyError, ValueError) as error:
-        name, namespace = document["metadata"]["name"], document["metadata"]["namespace"]
-        log.error(
-            "a run's record cannot be read; delete or mend it", configmap=name, namespace=namespace, error=str(error)
-        )
+        return _read(document, read)
+    except Garbled as error:
+        log.error("a run is left out", error=str(error))
         return None
+
+
+def _read(document: Document, read: Callable[[Document], T]) -> T:
+    try:
+        return read(document)
+    except Exception as error:  # whoever may write ConfigMaps may write anything
+        metadata = document["metadata"]
+        name = f"{metadata['namespace']}/{metadata['name']}"
+        raise Garbled(f"the record in ConfigMap {name} cannot be read; delete or mend it: {error}") from error
 
 
 def _document(run: Run, routes: Sequence[Document]) -> Document:
@@ -239,6 +253,7 @@ def _run(document: Document) -> Run:
 
     Whoever may write ConfigMaps in one namespace must not steer the service in another, so what the record says of
     itself has to agree with where it is and whose it is; the uid is compared with the live Deployment at every pass.
+    Routes may be in other namespaces: nothing moves in them but weights between the target's Services.
 
     Raises:
         ValueError: it does not parse, or speaks of something else.
@@ -247,6 +262,8 @@ def _run(document: Document) -> Run:
     owners = {owner["uid"] for owner in metadata.get("ownerReferences", [])}
     if (metadata["namespace"], metadata["name"]) != (run.namespace, RUN_PREFIX + run.name) or run.uid not in owners:
         raise ValueError(f"it speaks of run {run.namespace}/{run.name} of the Deployment with uid {run.uid}")
+    if run.target is not None and run.target.namespace != run.namespace:
+        raise ValueError(f"it speaks of Services of another namespace, {run.target.namespace}")
     return run
 
 

@@ -32,17 +32,12 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         ClusterError: the API server refused or did not answer; what is left is found by the next sweep.
     """
     marked = [each for each in _marked_routes(cluster, namespace) if namespace in ("", each[1].traces.namespace)]
-    active = _active(cluster, namespace) if marked else {}
+    active = {run.uid for run in records.active_runs(cluster, namespace)} if marked else set()
     found = [
-        (route, mark)
-        for route, mark in marked
-        if active.get((mark.traces.namespace, mark.traces.run)) != mark.traces.uid and _is_orphan(cluster, mark.traces)
+        (route, mark) for route, mark in marked if mark.traces.uid not in active and _is_orphan(cluster, mark.traces)
     ]
-    for route, mark in found:
-        log.warning("a run without a record had edited this route: given back", route=str(route), run=mark.traces.run)
-        routes.edit(cluster, [route], partial(_restored, mark=mark))
-        routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
-    traces = tuple({(mark.traces.namespace, mark.traces.run): mark.traces for _, mark in found}.values())
+    stuck = {_run(mark) for route, mark in found if not _given_back(cluster, route, mark)}
+    traces = tuple({_run(mark): mark.traces for _, mark in found if _run(mark) not in stuck}.values())
     if traces:
         wait(SETTLE_SECONDS)
     for each in traces:
@@ -55,6 +50,25 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         siblings.dispose(cluster, kind, document)
     _give_up(cluster, namespace)
     return traces
+
+
+def _run(mark: Mark) -> tuple[str, str]:
+    """Return namespace and name of the run that a mark tells of."""
+    return mark.traces.namespace, mark.traces.run
+
+
+def _given_back(cluster: Cluster, route: RouteRef, mark: Mark) -> bool:
+    """Make a route what its mark says it was; False where that makes no sense, for anything can stand in a mark."""
+    try:
+        routes.edit(cluster, [route], partial(_restored, mark=mark))
+    except ClusterError:
+        raise
+    except Exception as error:
+        log.error("a route's mark cannot be followed; take it away", route=str(route), error=str(error))
+        return False
+    routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+    log.warning("a run without a record had edited this route: given back", route=str(route), run=mark.traces.run)
+    return True
 
 
 def _give_up(cluster: Cluster, namespace: str) -> None:
@@ -80,20 +94,22 @@ def _give_up(cluster: Cluster, namespace: str) -> None:
 def _marked_routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Mark]]:
     for route, document in _routes(cluster, namespace):
         try:
-            yield from ((route, mark) for mark in marks_of(document))
+            yield from ((route, _checked(mark)) for mark in marks_of(document))
         except ValueError as error:
             log.error("a route's mark cannot be read; take it away", route=str(route), error=str(error))
+
+
+def _checked(mark: Mark) -> Mark:
+    """Return the mark of a run as there can be one: its Services are of its own namespace."""
+    if mark.traces.target.namespace != mark.traces.namespace:
+        raise ValueError(f"it speaks of Services of another namespace, {mark.traces.target.namespace}")
+    return mark
 
 
 def _routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Document]]:
     for name, kind in routes.ROUTE_KINDS.items():
         for document in routes.named(routes.visible(cluster, kind, namespace), name):
             yield RouteRef.of(document), document
-
-
-def _active(cluster: Cluster, namespace: str) -> dict[tuple[str, str], str]:
-    """Return the active runs by namespace and name, each with its Deployment's uid: marks of theirs are no orphans'."""
-    return {(run.namespace, run.name): run.uid for run in records.active_runs(cluster, namespace)}
 
 
 def _is_orphan(cluster: Cluster, traces: Traces) -> bool:
@@ -103,7 +119,7 @@ def _is_orphan(cluster: Cluster, traces: Traces) -> bool:
     """
     try:
         record = records.load(cluster, traces.namespace, traces.run)
-    except (KeyError, ValueError):
+    except records.Garbled:
         return False  # garbled: its run may go on once somebody has mended it
     return record is None or record.run.ended or record.run.uid != traces.uid
 

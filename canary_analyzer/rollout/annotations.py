@@ -224,6 +224,6 @@ def status_of(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the status we last wrote, or an empty mapping where there is none or somebody garbled it."""
     try:
         status = json.loads(of(deployment).get(STATUS, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return status if isinstance(status, dict) else {}
+    return status if isinstance(status, dict) and isinstance(status.get("phase"), str) else {}

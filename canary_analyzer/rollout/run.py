@@ -148,7 +148,9 @@ class Run(Value):
         if not isinstance(fields, dict) or "virtual_services" not in fields:
             return fields
         names = fields["virtual_services"]
-        routes = [{"namespace": fields["namespace"], "name": name} for name in names]
+        if not isinstance(names, list):
+            raise ValueError("virtual_services is no list of names")
+        routes = [{"namespace": fields.get("namespace"), "name": name} for name in names]
         return {"routes": routes, "traffic": {"weight": fields.get("weight", 0)}, **fields}
 
     @property

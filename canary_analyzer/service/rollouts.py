@@ -241,7 +241,7 @@ class Rollouts:
         sure = replace(active, is_unsure=False)
         try:
             record = records.load(self._ports.cluster, active.run.namespace, active.run.name)
-        except (ValueError, KeyError) as error:
+        except records.Garbled as error:
             log.warning("the run's record cannot be read, going on with what is known", error=str(error))
             return sure
         if record is None or record.run.uid != active.run.uid:

@@ -70,7 +70,10 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     )
     agenda = Agenda.on_threads(settings.workers)
     rollouts = Rollouts(ports, telemetry, agenda, settings.offers, shards)
-    watchers = [Watcher(namespace, ports.cluster, rollouts, shards) for namespace in settings.namespaces or ("",)]
+    watchers = [
+        Watcher(namespace, ports.cluster, rollouts, shards, telemetry.health.defect)
+        for namespace in settings.namespaces or ("",)
+    ]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
     pages = Pages(archive, settings.links, time.time)
     sources = http.Sources(

@@ -1,7 +1,8 @@
 """Deployments as they change: whose annotation asks for a canary, and which runs an earlier process left behind."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from threading import Event, Lock
 
 import structlog
@@ -27,14 +28,17 @@ SWEEP = "(sweep)"
 class Watcher:
     """Watches the Deployments of one namespace, or of all (""); lists again whenever the watch breaks.
 
-    `synced` is set once the first list has been worked through.
+    `synced` is set once the first list has been worked through; `on_defect` is called for what a defect of ours ends.
     """
 
-    def __init__(self, namespace: str, cluster: Cluster, rollouts: Rollouts, shards: Shards) -> None:
+    def __init__(
+        self, namespace: str, cluster: Cluster, rollouts: Rollouts, shards: Shards, on_defect: Callable[[], None]
+    ) -> None:
         self._namespace = namespace
         self._cluster = cluster
         self._rollouts = rollouts
         self._shards = shards
+        self._on_defect = on_defect
         self._looking = Lock()
         self._seen: dict[Key, Seen] = {}
         self._wishes: dict[Key, Mapping[str, str]] = {}
@@ -54,6 +58,7 @@ class Watcher:
                 time.sleep(RETRY_SECONDS)
             except Exception:
                 log.exception("watching failed by a defect of ours, trying again")
+                self._on_defect()
                 time.sleep(RETRY_SECONDS)
 
     def look(self) -> str:
@@ -63,8 +68,10 @@ class Watcher:
             ClusterError: the API server did not answer.
         """
         for record in records.active(self._cluster, self._namespace, self._rollouts.lacks):
-            self._rollouts.add(record)
-        self._sweep()
+            with self._apart(record.run.namespace, record.run.deployment):
+                self._rollouts.add(record)
+        with self._apart(self._namespace, SWEEP):
+            self._sweep()
         listing = self._cluster.list(DEPLOYMENTS, self._namespace)
         with self._looking:
             for deployment in listing.items:
@@ -93,9 +100,23 @@ class Watcher:
         if key in self._rollouts:
             self._rollouts.wake(key)  # its run has to give the route back
 
+    @contextmanager
+    def _apart(self, namespace: str, name: str) -> Iterator[None]:
+        """Let what one object brings to light end the work on that one alone: there are others, of other teams."""
+        try:
+            yield
+        except Exception:
+            log.exception("left out by a defect of ours, the others go on", namespace=namespace, deployment=name)
+            self._on_defect()
+
     def _look_at(self, deployment: Document) -> None:
+        key = _key(deployment)
+        with self._apart(*key):
+            self._compare(key, deployment)
+
+    def _compare(self, key: Key, deployment: Document) -> None:
         """Wake the Deployment's run where a wish has changed; take a request in where there is no run."""
-        key, now, wishes = _key(deployment), seen(deployment), annotations.wishes_of(deployment)
+        now, wishes = seen(deployment), annotations.wishes_of(deployment)
         earlier, self._seen[key] = self._seen.get(key), now
         wished, self._wishes[key] = self._wishes.get(key), wishes
         if earlier is None or earlier.image != now.image:

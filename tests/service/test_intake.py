@@ -11,6 +11,8 @@ from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.rollout.run import RouteRef
+from canary_analyzer.routing import Target
 from canary_analyzer.service import intake
 from canary_analyzer.service.intake import StillChanging, TurnedDown, seen, take_in
 
@@ -187,6 +189,25 @@ def test_a_garbled_record_does_not_stop_the_other_runs(app, take, cluster):
     assert records.active(cluster, "default") == (record,)
 
 
+GARBLED = {
+    "nothing is there": None,
+    "a run that is no JSON": {"run.json": "{", "routes.json": "[]"},
+    "an old run whose routes are a number": {"run.json": '{"virtual_services": 5}'},
+    "routes that are nested without end": {"routes.json": "[" * 100_000},
+}
+
+
+@pytest.mark.parametrize("data", GARBLED.values(), ids=GARBLED)
+def test_a_record_that_cannot_be_read_is_named_to_whoever_asks_for_it(app, take, cluster, data):
+    app.annotate(image="app:v2")
+    take()
+    app_1 = ("default", "canary-run-app-1")
+    cluster.merge(CONFIGMAPS, *app_1, {"data": data})
+    with pytest.raises(records.Garbled, match="ConfigMap default/canary-run-app-1 cannot be read"):
+        records.load(cluster, "default", "app-1")
+    assert records.active(cluster, "default") == ()
+
+
 def test_a_change_that_the_controller_has_not_seen_yet_is_waited_for(app, take):
     app.annotate(image="app:v2")
     app.roll_out(observedGeneration=0)
@@ -196,11 +217,22 @@ def test_a_change_that_the_controller_has_not_seen_yet_is_waited_for(app, take):
     assert take() is not None
 
 
-def test_a_record_that_speaks_of_another_namespace_is_not_taken_up(app, take, cluster):
+FORGED = {
+    "the run is of another namespace": {"namespace": "payments"},
+    "the Services are of another namespace": {
+        "name": "app-7",
+        "routes": (RouteRef(namespace="payments", name="pay"),),
+        "target": Target(namespace="payments", stable="pay", canary="evil"),
+    },
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED.values(), ids=FORGED)
+def test_a_record_that_speaks_of_another_namespace_is_not_taken_up(app, take, cluster, forgery):
     app.annotate(image="app:v2")
     record = take()
     document = cluster.get(CONFIGMAPS, "default", "canary-run-app-1")
-    forged = record.run.model_copy(update={"namespace": "payments"})
+    forged = record.run.model_copy(update=forgery)
     metadata = {key: document["metadata"][key] for key in ("labels", "ownerReferences")}
     metadata |= {"name": "canary-run-app-7", "namespace": "default"}
     cluster.create(

@@ -1,5 +1,6 @@
 """What a run leaves when it is cut off between two last writes and its record is lost, over the API emulator."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -15,11 +16,12 @@ from canary_analyzer.cluster.client import (
     ClusterError,
 )
 from canary_analyzer.cluster.sweep import sweep, sweep_if_possible
-from canary_analyzer.rollout.actions import SetTraffic
+from canary_analyzer.rollout.actions import CreateCanary, SetTraffic
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
-from canary_analyzer.routing import Traffic
+from canary_analyzer.rollout.traces import Traces
+from canary_analyzer.routing import Target, Traffic
 from canary_analyzer.service.intake import take_in
 
 AUTOSCALER = {
@@ -78,6 +80,40 @@ def test_a_run_of_the_same_name_but_of_a_deployment_made_anew_is_another_run(clu
     records.create(cluster, first.run.model_copy(update=of_the_new_one), ())
     assert [traces.run for traces in sweep(cluster, "", lambda _: None)] == ["app-1"]
     assert app.route()["spec"] == before
+
+
+def other_route(cluster, traces):
+    """Make a route that bears the mark of a run that has no record, with these traces."""
+    mark = json.dumps({"traces": traces.model_dump(mode="json"), "spec": {}})
+    annotations = {f"run.canary-analyzer.io/{traces.namespace}.{traces.deployment}": mark}
+    metadata = {"name": "theirs", "namespace": "default", "annotations": annotations}
+    kind = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+    http = [{"route": [{"destination": {"host": "theirs"}}]}]
+    return cluster.create(VIRTUAL_SERVICES, kind | {"metadata": metadata, "spec": {"hosts": ["theirs"], "http": http}})
+
+
+FORGED = {
+    "of another run of a Deployment that has an active one": {"run": "app-9"},
+    "with Services of another namespace": {
+        "run": "app-9",
+        "uid": "gone",
+        "target": Target(namespace="payments", stable="pay", canary="evil"),
+    },
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED.values(), ids=FORGED)
+def test_a_forged_mark_takes_nothing_away_from_an_active_run(cluster, app, forgery):
+    app.annotate(image="app:v2")
+    run = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0).run
+    act(cluster, CreateCanary(replicas=1), Subject(run=run, snapshot=()))
+    marked = other_route(cluster, Traces.of(run).model_copy(update=forgery))
+    assert sweep(cluster, "", lambda _: None) == ()
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is not None
+    assert (
+        cluster.get(VIRTUAL_SERVICES, "default", "theirs")["metadata"]["annotations"]
+        == marked["metadata"]["annotations"]
+    )
 
 
 def test_the_traces_of_active_runs_cost_no_look_at_each(cluster, app, tmp_path):

@@ -83,8 +83,9 @@ class Process:
         ports = Ports(cluster=cluster, reader=reader, clock=clock, pause=wire.sleep)  # type: ignore[arg-type]
         self.jobs = Jobs()
         offers = Offers(profiles=PROFILES, route_kind=route_kind)
-        self._rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), Agenda(self.jobs, AtOnce()), offers, Alone())
-        self._watcher = Watcher("", cluster, self._rollouts, Alone())
+        telemetry = Telemetry(CollectorRegistry())
+        self._rollouts = Rollouts(ports, telemetry, Agenda(self.jobs, AtOnce()), offers, Alone())
+        self._watcher = Watcher("", cluster, self._rollouts, Alone(), telemetry.health.defect)
 
     def look(self) -> None:
         """Hear what has happened to Deployments."""
