@@ -6,11 +6,13 @@ https://kubernetes.io/docs/concepts/architecture/leases/
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from canary_analyzer.cluster.client import Cluster, Kind
+from canary_analyzer.cluster.client import Cluster, Kind, NotFound
 
 LEASES = Kind(api="coordination.k8s.io/v1", plural="leases")
 REPLICA_LABEL = "canary-analyzer.io/replica"
 PREFIX = "canary-analyzer-"
+GIVEN_UP = ""
+"""In place of the resourceVersion of a Lease that nobody holds any more."""
 
 
 def announce(cluster: Cluster, namespace: str, name: str, seconds: float) -> None:
@@ -49,17 +51,33 @@ def renew(cluster: Cluster, namespace: str, name: str) -> None:
 
 
 def listed(cluster: Cluster, namespace: str) -> Mapping[str, str]:
-    """Return the resourceVersion of every replica's Lease by the replica's name; it changes with each renewal."""
+    """Return the resourceVersion of every replica's Lease, or GIVEN_UP, by the replica's name.
+
+    It changes with each renewal.
+    """
     found = cluster.list(LEASES, namespace, f"{REPLICA_LABEL}=true").items
     return {
-        lease["metadata"]["name"].removeprefix(PREFIX): lease["metadata"]["resourceVersion"]
+        lease["metadata"]["name"].removeprefix(PREFIX): (
+            lease["metadata"]["resourceVersion"] if lease["spec"].get("holderIdentity") else GIVEN_UP
+        )
         for lease in found
         if lease["metadata"]["name"].startswith(PREFIX)
     }
 
 
-def release(cluster: Cluster, namespace: str, name: str) -> None:
-    """Take a replica's Lease away, so that the others need not wait until it is over."""
+def give_up(cluster: Cluster, namespace: str, name: str) -> None:
+    """Say that nobody holds a replica's Lease any more, so that the others need not wait until it is over.
+
+    An empty holder says so, as it does to client-go's leader election. A Lease that is gone needs no word.
+    """
+    try:
+        cluster.merge(LEASES, namespace, PREFIX + name, {"spec": {"holderIdentity": ""}})
+    except NotFound:
+        return
+
+
+def take_away(cluster: Cluster, namespace: str, name: str) -> None:
+    """Delete a replica's Lease; whoever counts on it waits until it is over."""
     cluster.delete(LEASES, namespace, PREFIX + name)
 
 

@@ -8,8 +8,11 @@ increase hit rates", 1998), so that one who goes leaves its runs to the others, 
 Why no run has two owners. A replica whose last round began longer ago than FENCE of the lease's length makes no more
 writes; the others wait longer (LOST) until they share out what it had. One who comes waits for FENCE: whoever has not
 seen it by then makes no more writes either. One that finds itself alone, having announced itself before it looked,
-need not wait: whoever comes later sees it. What remains is a write that was on its way when a process was frozen; those
-are guarded by resourceVersion or uid.
+need not wait: whoever comes later sees it. Whoever was fenced once does not come back by a late answer (`is_over`): it
+takes another name. One that ends says so in its Lease, and is counted on by nobody who has seen that. A Lease that is
+gone without a word says nothing of its replica, which may not know it yet: it counts for LOST from then on, by when its
+replica is fenced. What remains is a write that was on its way when a process was frozen; those are guarded by
+resourceVersion or uid.
 """
 
 import hashlib
@@ -17,11 +20,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from canary_analyzer.cluster.leases import GIVEN_UP
+
 RENEW, FENCE, LOST = 0.2, 0.6, 0.7
 """As shares of the lease's length: two renewals in a row may fail before a replica stops. Another sees the last renewal
 within one round, and four rounds later that no other has come: what a replica had is taken over in one lease's length.
 """
 LEFT_BEHIND = 10.0
+"""As LOST, until a Lease that nobody renews is taken away; one that was given up is taken away once it is LOST."""
+GONE = "gone"
+"""In place of the resourceVersion of a Lease that is not there any more."""
 
 Key = tuple[str, str]
 """Namespace and name of a Deployment."""
@@ -29,7 +37,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A Lease of another: its resourceVersion, and since when (own clock, seconds) it has had it."""
+    """A Lease of another: its resourceVersion, GIVEN_UP or GONE, and since when (own clock, seconds) it is so."""
 
     version: str
     since: float
@@ -50,15 +58,25 @@ class Claims:
     others: Mapping[str, Seen] = field(default_factory=dict)
 
     def after_round(self, listed: Mapping[str, str], began: float, now: float) -> Self:
-        """Return the claims after a renewal and a list of all Leases (name to resourceVersion) that began at a time."""
-        seen = {name: Seen(version=version, since=now) for name, version in listed.items() if name != self.me}
-        known = self.others
-        others = {
-            name: known[name] if name in known and known[name].version == new.version else new
-            for name, new in seen.items()
-        }
-        waits = self.waits if self.heard else bool(others)
-        return replace(self, heard=began, waits=waits, others=others)
+        """Return the claims after a renewal and a list of all Leases that began at a time.
+
+        Args:
+            listed: name to resourceVersion, or to GIVEN_UP.
+            began: when the renewal began.
+            now: when the list was there.
+        """
+        versions = {**dict.fromkeys(self.members, GONE), **listed}
+        others = {name: self._seen(name, version, now) for name, version in versions.items() if name != self.me}
+        after = replace(self, heard=began, others=others)
+        return after if self.heard else replace(after, waits=len(after.members) > 1)
+
+    def _seen(self, name: str, version: str, now: float) -> Seen:
+        known = self.others.get(name)
+        return known if known is not None and known.version == version else Seen(version=version, since=now)
+
+    def is_over(self, now: float) -> bool:
+        """Whether the others may have shared out what this replica had: it has been fenced."""
+        return self.heard > 0 and not self.is_valid(now)
 
     def is_valid(self, now: float) -> bool:
         """Whether the others still count on this replica."""
@@ -71,12 +89,16 @@ class Claims:
     @property
     def members(self) -> frozenset[str]:
         """The names of the replicas that lived when the last round began, this one included."""
-        return frozenset(self.others) - self._unchanged_for(LOST) | {self.me}
+        return frozenset(self.others) - self._given_up - self._unchanged_for(LOST) | {self.me}
 
     @property
     def left_behind(self) -> frozenset[str]:
-        """Names of replicas whose Lease nobody has renewed for so long that it can be taken away."""
-        return self._unchanged_for(LEFT_BEHIND)
+        """Names of replicas whose Lease can be taken away: nobody counts on it any more."""
+        return self._unchanged_for(LEFT_BEHIND) | self._given_up & self._unchanged_for(LOST)
+
+    @property
+    def _given_up(self) -> frozenset[str]:
+        return frozenset(name for name, seen in self.others.items() if seen.version == GIVEN_UP)
 
     def _unchanged_for(self, leases: float) -> frozenset[str]:
         since = self.heard - leases * self.lease_seconds

@@ -21,6 +21,7 @@ from canary_analyzer.cluster.client import Cluster, ClusterError
 from canary_analyzer.service import http, logs, samples
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.archive import Archive
+from canary_analyzer.service.health import Health
 from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.pages import Pages
 from canary_analyzer.service.reconcile import Ports
@@ -58,7 +59,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     telemetry = Telemetry(registry)
     telemetry.reporter = settings.prometheus.reporter
     cluster = Cluster.connect(kubeconfig, telemetry.health.requested)
-    shards = _shards(cluster, settings.replicas)
+    shards = _shards(cluster, settings.replicas, telemetry.health)
     ports = Ports(
         cluster=cluster,
         cache=Cache(cluster, settings.namespaces),
@@ -91,7 +92,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     agenda.start()
     if isinstance(shards, Replicas):
         share_out = partial(agenda.once, "share out", _share_out, (rollouts, watchers))
-        shards.start(lambda: share_out(time.time()), telemetry.health.lost_lease)
+        shards.start(lambda: share_out(time.time()))
     for watcher in watchers:
         threading.Thread(target=watcher.run, name="watch", daemon=True).start()
     log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
@@ -127,12 +128,12 @@ def _spare_the_collector() -> None:
     gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
 
-def _shards(cluster: Cluster, settings: ReplicaSettings) -> Replicas | Alone:
+def _shards(cluster: Cluster, settings: ReplicaSettings, health: Health) -> Replicas | Alone:
     namespace = settings.namespace or _own_namespace()
     if not namespace:
         return Alone()
     name = os.environ.get("POD_NAME") or socket.gethostname()
-    return Replicas(cluster, namespace, name, settings.lease_seconds)
+    return Replicas(cluster, namespace, name, settings.lease_seconds, health)
 
 
 def _own_namespace() -> str:

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from canary_analyzer.service.claims import FENCE, RENEW, Claims, owner
+from canary_analyzer.cluster.leases import GIVEN_UP
+from canary_analyzer.service.claims import FENCE, LOST, RENEW, Claims, owner
 
 KEYS = [("shop", f"app-{number}") for number in range(12)]
 LEASE = 10.0
@@ -50,6 +51,32 @@ def test_a_lease_that_was_left_behind_is_named_when_nobody_can_count_on_it_any_m
     assert claims.members == {"a"}
 
 
+def beside(listed, seconds):
+    """Return the claims of "a" after rounds of some seconds in which it saw "b" as listed then."""
+    claims = Claims(me="a", lease_seconds=LEASE, announced=1.0)
+    for round_, b in enumerate(("1", *[listed] * int(seconds / 2))):
+        claims = claims.after_round({"a": str(round_)} | b_s(b), began=1.0 + 2 * round_, now=1.1 + 2 * round_)
+    return claims
+
+
+def b_s(version):
+    return {} if version is None else {"b": version}
+
+
+def test_one_that_gave_its_lease_up_is_not_counted_on_any_more_gone_or_not():
+    assert beside(GIVEN_UP, 2).members == {"a"}
+    after = beside(GIVEN_UP, 2).after_round({"a": "9"}, began=5.0, now=5.1)
+    assert after.members == {"a"}
+    assert not beside(GIVEN_UP, 2).left_behind, "others may not have seen it yet"
+    assert beside(GIVEN_UP, LOST * LEASE + 4).left_behind == {"b"}
+
+
+def test_one_whose_lease_is_gone_without_a_word_counts_until_it_must_have_been_fenced():
+    assert beside(None, FENCE * LEASE).members == {"a", "b"}
+    assert beside(None, LOST * LEASE + 4).members == {"a"}
+    assert not beside(None, LOST * LEASE + 6).left_behind
+
+
 class World:
     """Replicas whose rounds take time, fail and stop, on clocks that have nothing in common; Leases all can see."""
 
@@ -86,6 +113,9 @@ class Replica:
         if self.world.now < max(self.next, self.frozen_until):
             return
         if self.step == "list":
+            self.step, self.next = "renew", self.world.now
+            if self.claims.is_over(self.clock()):
+                return
             self.claims = self.claims.after_round(dict(self.world.leases), self.began, self.clock())
             self.step, self.next = "renew", self.began - self.offset + RENEW * LEASE
             return
@@ -97,14 +127,14 @@ class Replica:
 
     def write(self):
         """Renew the Lease, or announce a new one where there is none or it was lost."""
-        world, valid = self.world, self.claims is not None and self.claims.is_valid(self.clock())
-        if not valid:
+        world, claims = self.world, self.claims
+        if claims is None or claims.is_over(self.clock()) or claims.me not in world.leases:
             self.times += 1
-            if self.claims is not None:
-                world.leases.pop(self.claims.me)
+            if claims is not None and claims.me in world.leases:
+                world.leases[claims.me] = GIVEN_UP
             self.claims = Claims(me=f"{self.name}-{self.times}", lease_seconds=LEASE, announced=self.clock())
         world.write(self.claims.me)
-        slowness = world.random.choice((0.0, 0.3, 1.0)) * RENEW * LEASE if world.trouble else 0.0
+        slowness = world.random.choice((0.0, 0.3, 1.0, 3.0)) * RENEW * LEASE if world.trouble else 0.0
         self.step, self.next = "list", world.now + slowness
 
 
@@ -131,6 +161,8 @@ def test_no_run_is_ever_owned_by_two(seed):
             world.come()
         elif draw < 0.02:
             world.random.choice(world.replicas).frozen_until = world.now + world.random.uniform(0, 2 * LEASE)
+        elif draw < 0.025 and world.leases:
+            del world.leases[world.random.choice(sorted(world.leases))]  # by hand
         assert all(len(names) <= 1 for names in owners(world).values())
 
 

@@ -3,9 +3,13 @@
 import time
 
 import pytest
+import yaml
+from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster import leases
-from canary_analyzer.cluster.client import CONFIGMAPS
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
+from canary_analyzer.sandbox.faults import Rule, Slow, faulty
+from canary_analyzer.service.health import Health
 from canary_analyzer.service.replicas import Replicas, Unclaimed
 
 LEASE = 2.0
@@ -14,12 +18,33 @@ PATIENCE = 30.0
 
 
 @pytest.fixture
-def come(cluster):
+def registry():
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def health(registry):
+    return Health(registry)
+
+
+@pytest.fixture
+def api(tmp_path, cluster):
+    """A proxy before the API server, and a client that goes through it."""
+    kubeconfig = tmp_path / "kubeconfig"
+    server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+    with faulty(server) as proxy:
+        (tmp_path / "proxied").write_text(kubeconfig.read_text().replace(server, proxy.url))
+        proxy.client = Cluster.connect(tmp_path / "proxied")
+        yield proxy
+
+
+@pytest.fixture
+def come(cluster, health):
     """Start a replica; whatever is left of it is taken away after the test."""
     started = []
 
-    def come(name):
-        replica = Replicas(cluster, "default", name, LEASE)
+    def come(name, api=cluster, lease=LEASE):
+        replica = Replicas(api, "default", name, lease, health)
         replica.start(lambda: None)
         started.append(replica)
         return replica
@@ -60,7 +85,9 @@ def test_one_that_ends_in_peace_is_replaced_before_its_lease_would_run_out(come,
     one.release()
     assert of(one) == set()
     eventually(lambda: of(other) == set(KEYS))
-    assert len(leases.listed(cluster, "default")) == 1
+    assert len([*filter(None, leases.listed(cluster, "default").values())]) == 1
+    other.release()
+    assert not leases.listed(cluster, "default"), "the last one leaves nothing behind"
 
 
 def test_what_is_not_its_own_it_does_not_write(come, cluster):
@@ -79,6 +106,17 @@ def test_one_whose_lease_is_taken_away_comes_back_as_another(come, cluster):
     one = come("one")
     eventually(lambda: of(one) == set(KEYS))
     (name,) = leases.listed(cluster, "default")
-    leases.release(cluster, "default", name)
+    leases.take_away(cluster, "default", name)
     eventually(lambda: set(leases.listed(cluster, "default")) - {name})
     eventually(lambda: of(one) == set(KEYS))
+
+
+def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster, api, registry):
+    """In between its runs were let go, or taken over; under a new name it takes them up again."""
+    one = come("one", api.client, lease=0.5)
+    eventually(lambda: of(one) == set(KEYS))
+    (name,) = leases.listed(cluster, "default")
+    api.play(Rule(action=Slow(seconds=0.25), methods=("PATCH",), times=1))
+    eventually(lambda: registry.get_sample_value("canary_analyzer_leases_lost_total") == 1)
+    eventually(lambda: of(one) == set(KEYS))
+    assert leases.listed(cluster, "default")[name] == leases.GIVEN_UP
