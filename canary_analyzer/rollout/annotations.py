@@ -183,8 +183,9 @@ def _policy(
         return None
     try:
         fields = yaml.load(text, Loader=_PlainLoader) or {}  # noqa: S506  (a SafeLoader that refuses aliases)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        found.append(f"annotation {CONFIG}: it is not YAML: {' '.join(str(error).split())}")
+    except Exception as error:  # of any kind: what yaml makes numbers and dates with lets its own mistakes through
+        text = " ".join(str(error).split())
+        found.append(f"annotation {CONFIG}: it is not YAML: {text} ({type(error).__name__})")
         return None
     if not isinstance(fields, dict):
         found.append(f"annotation {CONFIG} = {fields!r}: write fields of the policy, such as 'tick_seconds: 5'")
