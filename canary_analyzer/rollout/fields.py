@@ -1,8 +1,16 @@
 """The base of what is read from configuration, and the kinds of values in it."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
+
+T = TypeVar("T")
+RECORDED = "recorded"
+"""The validation context of what a run's record holds: bounds that came after the run began do not bind it."""
+TICKS = (1.0, 300.0)
+"""The shortest and the longest tick, seconds: what is looked at all the time costs Prometheus too much, and what is
+looked at seldom (guardrails, deadline, verdict) comes too late for the users of a broken canary."""
 
 Percent = Annotated[int, Field(ge=1, le=100)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -12,6 +20,25 @@ class Settings(BaseModel):
     """Base of all that is read from configuration: frozen, and unknown fields are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def _asked(check: Callable[[T], T]) -> AfterValidator:
+    """Check what people ask for, not what a record holds."""
+
+    def checked(value: T, info: ValidationInfo) -> T:
+        return value if info.context == RECORDED else check(value)
+
+    return AfterValidator(checked)
+
+
+def _a_tick(seconds: float) -> float:
+    shortest, longest = TICKS
+    if not shortest <= seconds <= longest:
+        raise ValueError(f"guardrails and deadline are looked at once a tick: give {shortest:g} to {longest:g} seconds")
+    return seconds
+
+
+Tick = Annotated[Seconds, _asked(_a_tick), WithJsonSchema({"type": "number", "minimum": TICKS[0], "maximum": TICKS[1]})]
 
 
 def _a_name(text: str) -> str:

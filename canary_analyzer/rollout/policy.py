@@ -6,11 +6,11 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, ValidationInfo, model_validator
 
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
 from canary_analyzer.analysis.ramp import AdaptiveRamp
-from canary_analyzer.rollout.fields import Seconds, Settings
+from canary_analyzer.rollout.fields import RECORDED, Seconds, Settings, Tick
 from canary_analyzer.rollout.judgement import Analysis
 from canary_analyzer.rollout.metrics import MetricQuery, Source
 from canary_analyzer.rollout.options import (
@@ -36,8 +36,8 @@ class OnInconclusive(StrEnum):
 class RolloutPolicy(Settings):
     """All that decides how a new version is taken in; the defaults are the profile `standard`. Times are in seconds."""
 
-    tick_seconds: Seconds = 10.0
-    """Time between two looks at the metrics; not shorter than Prometheus' scrape interval."""
+    tick_seconds: Tick = 10.0
+    """Time between two looks at the metrics; not shorter than Prometheus' scrape interval, nor longer than a step."""
     settle_seconds: Seconds = 10.0
     """Time given to the data plane after each change of a route, before samples count: Istio debounces up to 10 s."""
     steps: tuple[AnyStep, ...] = (
@@ -73,8 +73,10 @@ class RolloutPolicy(Settings):
     """Longest time from start to a verdict, people's hold and approval left out; then traffic goes back."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
         found = [*_mistakes_of_ramp(self.steps), *_contradictions(self)]
+        if info.context != RECORDED:
+            found += _mistakes_of_tick(self)
         if found:
             raise ValueError("; ".join(found))
         return self
@@ -99,6 +101,19 @@ def _mistakes_of_ramp(steps: Sequence[RampStep]) -> Iterator[str]:
         yield f"steps: weights {weights} do not ascend: put each weight once, smallest first"
     elif weights[0] == 100:
         yield "steps: the only weight is 100, which leaves no baseline to compare with: put one below 100 before it"
+
+
+def _mistakes_of_tick(policy: RolloutPolicy) -> Iterator[str]:
+    analyses = {"blue_green.analysis_seconds": policy.blue_green.analysis_seconds}
+    if policy.adaptive is None:
+        steps = (step for step in policy.steps if isinstance(step, Step))
+        analyses |= {f"the step of weight {step.weight}": step.seconds for step in steps}
+    name, shortest = min(analyses.items(), key=lambda each: each[1])
+    if policy.tick_seconds > shortest:
+        yield (
+            f"tick_seconds = {policy.tick_seconds:g}: longer than {name} ({shortest:g} s), "
+            f"which would be over before it was looked at; give at most {shortest:g}, or make that longer"
+        )
 
 
 def _contradictions(policy: RolloutPolicy) -> Iterator[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from canary_analyzer.rollout.causes import Cause
+from canary_analyzer.rollout.fields import RECORDED
 from canary_analyzer.rollout.phases import ENDED, Event, Phase, next_phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import NOTHING, ramp_of
@@ -152,6 +153,12 @@ class Run(Value):
             raise ValueError("virtual_services is no list of names")
         routes = [{"namespace": fields.get("namespace"), "name": name} for name in names]
         return {"routes": routes, "traffic": {"weight": fields.get("weight", 0)}, **fields}
+
+    @field_validator("policy", mode="wrap")
+    @classmethod
+    def _as_it_began(cls, given: Any, _: Any) -> RolloutPolicy:
+        """Keep the policy that the run began with, whatever bounds have come since: a lost run leaves its canary."""
+        return RolloutPolicy.model_validate(given, context=RECORDED)
 
     @property
     def shows_in_shares(self) -> bool:

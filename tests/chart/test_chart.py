@@ -91,7 +91,7 @@ REFUSED = {
     "tick of a profile": (
         {"config": {"profiles": {"night": {"tick_seconds": 0}}}},
         "'/config/profiles/night/tick_seconds'",
-        "exclusiveMinimum",
+        "minimum",
     ),
     "unknown routing": ({"config": {"routing": "nginx"}}, "'/config/routing'", "one of"),
     "mount without a path": ({"extraVolumeMounts": [{"name": "token"}]}, "'/extraVolumeMounts/0'", "mountPath"),

@@ -287,6 +287,14 @@ MISTAKES = {
     "nobody is matched": ({"steps": [{"match": {}}, WEIGHT]}, "it names nobody"),
     "nothing to compare with": ({"steps": [{"weight": 100}]}, "leaves no baseline"),
     "longer than the deadline": ({"deadline_seconds": 60}, "the steps alone take 240 s"),
+    "a look a day": ({"tick_seconds": 86400}, "tick_seconds = 86400: guardrails and deadline are looked at once"),
+    "a look when the sun is cold": ({"tick_seconds": 1e300}, "give 1 to 300 seconds"),
+    "looks without end": ({"tick_seconds": 0.001}, "give 1 to 300 seconds"),
+    "a tick longer than a step": ({"tick_seconds": 90}, "tick_seconds = 90: longer than the step of weight 5 (60 s)"),
+    "a tick longer than the analysis": (
+        {"tick_seconds": 20, "blue_green": {"analysis_seconds": 15}},
+        "longer than blue_green.analysis_seconds (15 s), which would be over before it was looked at; give at most 15",
+    ),
     "users in the preview": ({"blue_green": {"preview": [WEIGHT]}}, "a weight moves users"),
     "no room for a fresh baseline": (
         {"baseline": "fresh", "steps": [{"weight": 60}]},

@@ -1,7 +1,9 @@
 from copy import deepcopy
 
 import pytest
+from pydantic import ValidationError
 
+from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.traces import Mark, Traces, marked, marks_of, target_of, unmarked
 
@@ -45,3 +47,19 @@ def test_a_record_from_before_routes_had_a_kind_is_read(run):
 def test_a_record_is_read_as_it_was_written(make):
     run = make.run(policy=make.policy(steps=[{"match": {"cookie": ["t", "1"]}}, {"weight": 50}], sticky={}))
     assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+@pytest.mark.parametrize("seconds", [0.2, 30, 86400, 1e300], ids=lambda seconds: f"{seconds:g}")
+def test_a_run_keeps_the_tick_it_began_with_though_nobody_could_ask_for_it_now(make, seconds):
+    policy = make.policy().model_copy(update={"tick_seconds": seconds})
+    run = make.run(policy=policy)
+    assert Run.model_validate_json(run.model_dump_json()) == run
+    with pytest.raises(ValidationError):
+        RolloutPolicy.model_validate_json(policy.model_dump_json())
+
+
+def test_a_record_whose_policy_has_no_weight_is_still_refused(run):
+    fields = run.model_dump(mode="json")
+    fields["policy"]["steps"] = []
+    with pytest.raises(ValidationError):
+        Run.model_validate(fields)

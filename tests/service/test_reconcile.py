@@ -1,5 +1,7 @@
 """Passes over the API emulator with no Prometheus to be reached: what is written, in which order, and what is not."""
 
+from dataclasses import replace
+
 import pytest
 
 from canary_analyzer.cluster import autoscaling, records
@@ -69,6 +71,17 @@ def test_the_route_is_touched_only_after_the_canary_is_available(passes, cluster
     passes.go()
     weights = {each["destination"]["host"]: each["weight"] for each in app.route()["spec"]["http"][0]["route"]}
     assert weights == {"app": 100, "app-canary": 0}
+
+
+def test_a_run_whose_policy_nobody_could_ask_for_now_goes_on_after_an_upgrade(passes, cluster):
+    passes.go()
+    run = passes.active.run
+    before = run.policy.model_copy(update={"tick_seconds": 86400.0})
+    old = replace(passes.active.record, run=run.model_copy(update={"policy": before}))
+    records.save(cluster, old)
+    passes.restart()
+    assert passes.active.run.policy == before
+    assert passes.go().name == run.name
 
 
 def test_what_fails_is_not_recorded_as_done_and_is_tried_again(passes, cluster):
