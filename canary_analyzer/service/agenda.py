@@ -3,6 +3,7 @@
 Runs of one tick length are all due together: a job for each would cost a tenth of what it does.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -35,6 +36,10 @@ class Agenda:
         self._due: dict[Key, float] = {}
         self._together: dict[float, list[Key]] = {}
         """By time, whose turn it is then; some may have been put off or brought forward since."""
+        self._in_hand: dict[Key, float] = {}
+        """When each was due whose turn has begun and not ended."""
+        self._begun = time.monotonic()
+        """When a turn was begun last."""
         self.stopped = False
 
     @classmethod
@@ -80,12 +85,37 @@ class Agenda:
         with self._lock:
             self._due.pop(key, None)
 
+    def overdue(self, now: float) -> float:
+        """Return for how many seconds a turn has been due that is not done; 0 where there is none."""
+        with self._lock:
+            return max(0.0, now - min((*self._due.values(), *self._in_hand.values()), default=now))
+
+    def stalled(self, now: float) -> float:
+        """Return for how many seconds turns have been due and none was begun; 0 where all that are due are in hand.
+
+        A single turn that lasts long is no standstill, and neither are many that wait for those before them.
+        """
+        with self._lock:
+            return max(0.0, min(now - min(self._due.values(), default=now), time.monotonic() - self._begun))
+
     def _begin(self, work: Callable[[Key, float], Any], at: float) -> None:
         with self._lock:
             due = [key for key in dict.fromkeys(self._together.pop(at)) if self._due.get(key) == at]
         with suppress(RuntimeError):  # workers take nothing any more: the service stops, and its next start goes on
             for key in due:
-                self._workers.submit(work, key, at)
+                self._workers.submit(self._take, work, key, at)
+
+    def _take(self, work: Callable[[Key, float], Any], key: Key, at: float) -> None:
+        with self._lock:
+            if self._due.get(key) == at:
+                del self._due[key]
+            self._in_hand[key] = at
+            self._begun = time.monotonic()
+        try:
+            work(key, at)
+        finally:
+            with self._lock:
+                self._in_hand.pop(key, None)
 
 
 class _Shared(BasePoolExecutor):  # type: ignore[misc]

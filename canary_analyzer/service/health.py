@@ -1,6 +1,8 @@
-"""How the service itself is doing, as counters that its parts call; dashboards/overview.py and rules.yaml show them."""
+"""How the service itself is doing, as metrics that its parts call; dashboards/overview.py and rules.yaml show them."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 LAG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds; the shortest tick that is allowed is a second, the alert is at ten."""
@@ -30,7 +32,9 @@ class Health:
             registry=registry,
         )
         self._defects = Counter(
-            "canary_analyzer_defects", "Passes and requests that failed by a defect of ours.", registry=registry
+            "canary_analyzer_defects",
+            "What failed by a defect of ours: passes, requests, and the threads beside them.",
+            registry=registry,
         )
         self._leases_lost = Counter(
             "canary_analyzer_leases_lost", "How often this replica lost its Lease.", registry=registry
@@ -41,6 +45,21 @@ class Health:
             ["receiver", "result"],
             registry=registry,
         )
+        self._working = Gauge(
+            "canary_analyzer_working",
+            "1 where this replica may work on rollouts, 0 where it has no Lease that counts.",
+            registry=registry,
+        )
+        self._overdue = Gauge(
+            "canary_analyzer_pass_overdue_seconds",
+            "For how long the pass has been due that has been due longest and is not done.",
+            registry=registry,
+        )
+
+    def show(self, working: Callable[[], bool], overdue: Callable[[], float]) -> None:
+        """Publish at each scrape whether this replica works on runs, and for how long a pass is overdue, in seconds."""
+        self._working.set_function(lambda: float(working()))
+        self._overdue.set_function(overdue)
 
     def late(self, seconds: float) -> None:
         """Note how late a pass began."""

@@ -41,6 +41,8 @@ class Sources:
     registry: CollectorRegistry
     ready: Callable[[], bool]
     """Whether the cluster has been read."""
+    trouble: Callable[[], str]
+    """What of the process does not go on any more; empty where all does."""
     pages: Pages
 
 
@@ -68,8 +70,8 @@ def serve(host: str, port: int, sources: Sources) -> WSGIServer:
 def application(sources: Sources) -> Application:
     """Return the WSGI application.
 
-    `/` and below are the status page, `/metrics` is for Prometheus, `/healthz` says that the process answers, `/readyz`
-    that the cluster was read. Only GET and HEAD are answered.
+    `/` and below are the status page, `/metrics` is for Prometheus, `/healthz` says that the process does its
+    work, `/readyz` that the cluster was read. Only GET and HEAD are answered.
     """
     metrics: Application = make_wsgi_app(sources.registry)
 
@@ -85,6 +87,8 @@ def application(sources: Sources) -> Application:
 
 def _page(sources: Sources, path: str) -> Page:
     match path:
+        case "/healthz" if trouble := sources.trouble():
+            return _text("503 Service Unavailable", f"{trouble}\n")
         case "/healthz":
             return _text("200 OK", "ok\n")
         case "/readyz" if sources.ready():

@@ -85,14 +85,13 @@ class Replicas:
         claims = self._claims
         return claims is not None and claims.is_working(clock())
 
-    def start(self, on_change: Callable[[], None]) -> threading.Thread:
-        """Announce this replica and renew its Lease from now on, in the thread that is returned.
+    def thread(self, on_change: Callable[[], None]) -> threading.Thread:
+        """Return a thread that announces this replica and renews its Lease from its start on.
 
         Args:
             on_change: called when other runs than before may be ours; must return soon.
         """
         self._thread = threading.Thread(target=self._run, args=(on_change,), name="lease", daemon=True)
-        self._thread.start()
         return self._thread
 
     def release(self) -> None:

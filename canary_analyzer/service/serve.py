@@ -24,6 +24,7 @@ from canary_analyzer.service.archive import Archive
 from canary_analyzer.service.health import Health
 from canary_analyzer.service.notifications.notifier import Notifications
 from canary_analyzer.service.pages import Pages
+from canary_analyzer.service.pulse import Pulse
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.reload import ConfigFile, Reloader
 from canary_analyzer.service.replicas import Alone, Replicas
@@ -77,24 +78,31 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     ]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
     pages = Pages(archive, settings.links, time.time)
+    pulse = Pulse(agenda)
+    telemetry.health.show(shards.is_working, lambda: agenda.overdue(time.time()))
     sources = http.Sources(
-        registry=registry, ready=lambda: all(watcher.synced.is_set() for watcher in watchers), pages=pages
+        registry=registry,
+        ready=lambda: all(watcher.synced.is_set() for watcher in watchers),
+        trouble=pulse.trouble,
+        pages=pages,
     )
     server = http.serve(settings.http.host, settings.http.port, sources)
     told_to_stop = _on_signal()
     if file is not None:
         put_in_force = partial(_take_over, _Changeable(rollouts, pages, telemetry, settings.prometheus))
-        _reloading(Reloader(file, settings, put_in_force, registry))
+        reloader = Reloader(file, settings, put_in_force, registry)
+        signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
+        pulse.start("config", reloader.follow)
     ports.notifications.configure(settings.notifications, settings.status_page_url)
     following = (cluster, settings.namespaces or ("",))
-    threading.Thread(target=ports.notifications.follow, args=following, name="notify", daemon=True).start()
+    pulse.start("notify", partial(ports.notifications.follow, *following))
     _spare_the_collector()
     agenda.start()
     if isinstance(shards, Replicas):
         share_out = partial(agenda.once, "share out", _share_out, (rollouts, watchers))
-        shards.start(lambda: share_out(time.time()))
+        pulse.watch(shards.thread(lambda: share_out(time.time())))
     for watcher in watchers:
-        threading.Thread(target=watcher.run, name="watch", daemon=True).start()
+        pulse.start("watch", watcher.run)
     log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
     told_to_stop.wait()
     log.info("stopping after the passes in hand; runs go on with the next start")
@@ -175,11 +183,6 @@ def _take_over(parts: _Changeable, settings: ServiceSettings) -> None:
     ports.webhooks.settings = settings.webhooks
     ports.notifications.configure(settings.notifications, settings.status_page_url)
     parts.pages.link(settings.links)
-
-
-def _reloading(reloader: Reloader) -> None:
-    signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
-    threading.Thread(target=reloader.follow, name="config", daemon=True).start()
 
 
 def _on_signal() -> threading.Event:

@@ -27,7 +27,7 @@ def served():
     """A server of the telemetry of no run yet: its address, what decides readiness, and the telemetry."""
     registry, ready = CollectorRegistry(), []
     telemetry = Telemetry(registry)
-    sources = http.Sources(registry=registry, ready=lambda: bool(ready), pages=Pages())
+    sources = http.Sources(registry=registry, ready=lambda: bool(ready), trouble=str, pages=Pages())
     server = http.serve("127.0.0.1", 0, sources)
     yield f"http://127.0.0.1:{server.server_port}", ready, telemetry
     server.shutdown()
@@ -41,6 +41,16 @@ def test_it_is_alive_at_once_and_ready_once_the_cluster_was_read(served):
     ready.append(True)
     assert requests.get(f"{url}/readyz").status_code == 200
     assert requests.get(f"{url}/anything").status_code == 404
+
+
+def test_it_is_not_alive_while_something_does_not_go_on_and_says_what():
+    trouble = "ended, and should not have: thread lease"
+    sources = http.Sources(registry=CollectorRegistry(), ready=lambda: True, trouble=lambda: trouble, pages=Pages())
+    server = http.serve("127.0.0.1", 0, sources)
+    answer = requests.get(f"http://127.0.0.1:{server.server_port}/healthz")
+    server.shutdown()
+    server.server_close()
+    assert (answer.status_code, answer.text) == (503, f"{trouble}\n")
 
 
 def test_a_run_has_series_while_it_is_active_and_none_afterwards(served, run):

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster import leases
 from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
-from canary_analyzer.sandbox.faults import Rule, Slow, faulty
+from canary_analyzer.sandbox.faults import Refuse, Rule, Slow, faulty
 from canary_analyzer.service.health import Health
 from canary_analyzer.service.replicas import Replicas, Unclaimed
 
@@ -45,7 +45,7 @@ def come(cluster, health):
 
     def come(name, api=cluster, lease=LEASE):
         replica = Replicas(api, "default", name, lease, health)
-        replica.start(lambda: None)
+        replica.thread(lambda: None).start()
         started.append(replica)
         return replica
 
@@ -63,6 +63,21 @@ def eventually(check):
     while not check():
         assert time.monotonic() < end, "it never came to be"
         time.sleep(0.02)
+
+
+def test_it_is_said_to_work_while_it_has_a_lease_that_counts(come, api, registry, health):
+    refused = Rule(action=Refuse(status=403, reason="Forbidden"), path="/leases")
+    one = come("one", api.client, lease=0.5)
+    health.show(one.is_working, lambda: 0.0)
+
+    def working():
+        return registry.get_sample_value("canary_analyzer_working")
+
+    eventually(lambda: working() == 1)
+    api.play(refused)
+    eventually(lambda: working() == 0)
+    api.play()
+    eventually(lambda: working() == 1)
 
 
 def test_two_share_all_runs_and_none_has_two_owners_while_they_do(come):

@@ -28,7 +28,9 @@ def site(cluster):
     """The address of the status page of a cluster."""
     archive = Archive(cluster, ("",), lambda: (), time.time)
     pages = Pages(archive, LINKS, time.time)
-    server = http.serve("127.0.0.1", 0, http.Sources(registry=CollectorRegistry(), ready=lambda: True, pages=pages))
+    server = http.serve(
+        "127.0.0.1", 0, http.Sources(registry=CollectorRegistry(), ready=lambda: True, trouble=str, pages=pages)
+    )
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

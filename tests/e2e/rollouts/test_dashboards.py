@@ -15,7 +15,7 @@ import requests
 import yaml
 
 from canary_analyzer.cluster.client import VIRTUAL_SERVICES
-from canary_analyzer.sandbox.faults import UNAVAILABLE, Rule, faulty
+from canary_analyzer.sandbox.faults import UNAVAILABLE, Refuse, Rule, Slow, faulty
 from dashboards import queries
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -265,7 +265,7 @@ class Trial:
 
 
 LISTENING = re.compile(r'msg="Listening on" address=[\d.]+:(\d+)')
-SHORTER = {r"for: \d+m": "for: 1s", r"\[\d+m\]": "[20s]", "> 300": "> 3", r"> 5\n": "> 1\n"}
+SHORTER = {r"for: \d+m": "for: 1s", r"\[\d+m\]": "[20s]", "> 300": "> 3", "> 120": "> 3", r"> 5\n": "> 1\n"}
 """What makes the rules fire within seconds."""
 
 
@@ -315,7 +315,18 @@ def a_run_with_trouble(user, trial):
     trial.defect.touch()
     assert "defect" in trial.fires("CanaryAnalyzerDefect")[0]
     trial.defect.unlink()
+    an_abort_that_comes_to_nothing(user, trial)
+
+
+def an_abort_that_comes_to_nothing(user, trial):
+    trial.api.play(Rule(action=Refuse(status=403, reason="Forbidden"), path="/leases"))
+    assert "holds a Lease" in trial.fires("CanaryAnalyzerNotWorking")[0]
+    trial.api.play(Rule(action=Slow(seconds=8), path="/(deployments|virtualservices)/"))
     user.annotate(image=None)
+    assert "has been due" in trial.fires("CanaryAnalyzerStalled")[0]
+    trial.api.play(Rule(action=UNAVAILABLE, methods=("PATCH",), path="/virtualservices/"))
+    assert "has had traffic" in trial.fires("CanaryNotGivenBack")[0]
+    trial.api.play()
     user.ended()
 
 

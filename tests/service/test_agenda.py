@@ -1,0 +1,121 @@
+"""What is due is done on threads; what hangs, or is never begun, is seen."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from threading import Event
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from canary_analyzer.service.agenda import Agenda
+from canary_analyzer.service.pulse import STALLED_SECONDS, Pulse
+
+ONE, OTHER, THIRD = (("shop", name) for name in ("one", "other", "third"))
+PATIENCE = 10.0
+
+
+@pytest.fixture
+def agenda():
+    """An agenda with two workers."""
+    agenda = Agenda.on_threads(2)
+    agenda.start()
+    yield agenda
+    agenda.close()
+
+
+@pytest.fixture
+def hanging():
+    """Work that says when it has begun, and hangs until the test is over."""
+
+    class Hanging:
+        def __init__(self):
+            self.begun, self.over = [], Event()
+
+        def __call__(self, key, _due):
+            self.begun.append(key)
+            self.over.wait(PATIENCE)
+
+    hanging = Hanging()
+    yield hanging
+    hanging.over.set()
+
+
+def eventually(check):
+    end = time.monotonic() + PATIENCE
+    while not check():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.005)
+
+
+def test_a_turn_that_is_done_is_not_overdue_and_one_that_is_to_come_is_not_either(agenda):
+    done = Event()
+    agenda.turn(ONE, lambda *_: done.set(), time.time() - 5)
+    agenda.turn(OTHER, lambda *_: None, time.time() + 50)
+    assert done.wait(PATIENCE)
+    eventually(lambda: agenda.overdue(time.time()) == 0)
+
+
+def test_what_is_planned_in_a_turn_stays_planned(agenda):
+    """As it is for the same moment again where a clock stands still."""
+    at, turns = time.time(), []
+
+    def work(key, due):
+        turns.append(due)
+        if len(turns) == 1:
+            agenda.turn(key, work, at)
+
+    agenda.turn(ONE, work, at)
+    eventually(lambda: turns == [at, at])
+
+
+def test_a_turn_that_hangs_is_overdue_and_no_standstill(agenda, hanging):
+    agenda.turn(ONE, hanging, time.time())
+    eventually(lambda: hanging.begun)
+    assert agenda.overdue(time.time() + 60) > 59
+    assert agenda.stalled(time.time() + 60) == 0
+
+
+def test_it_is_a_standstill_once_all_workers_hang_and_more_is_due(agenda, hanging):
+    due = time.time() - 10
+    for key in (ONE, OTHER):
+        agenda.turn(key, hanging, due)
+    eventually(lambda: len(hanging.begun) == 2)
+    agenda.turn(THIRD, hanging, due)
+    first = agenda.stalled(time.time())
+    assert agenda.overdue(time.time()) >= 10
+    eventually(lambda: agenda.stalled(time.time()) > first)
+    assert agenda.stalled(time.time()) < 10, "it counts from when a turn was begun last, not from when one is due"
+
+
+@pytest.fixture
+def standing():
+    """An agenda for which nothing keeps the time, as where the scheduler's thread has ended."""
+    scheduler = BackgroundScheduler(timezone=UTC)
+    scheduler.start(paused=True)
+    agenda = Agenda(scheduler, ThreadPoolExecutor(1))
+    yield agenda
+    agenda.close()
+
+
+def test_what_is_due_is_a_standstill_where_nothing_keeps_the_time(standing):
+    standing.turn(ONE, lambda *_: None, time.time() - 10)
+    eventually(lambda: standing.stalled(time.time()) > 0)
+
+
+def test_the_pulse_names_a_thread_that_has_ended(agenda):
+    pulse, over = Pulse(agenda), Event()
+    pulse.start("watch", over.wait)
+    assert pulse.trouble() == ""
+    over.set()
+    eventually(pulse.trouble)
+    assert pulse.trouble() == "ended, and should not have: thread watch"
+
+
+def test_the_pulse_tells_of_a_standstill_only_when_it_lasts(standing, monkeypatch):
+    pulse = Pulse(standing)
+    standing.turn(ONE, lambda *_: None, time.time() - 2 * STALLED_SECONDS)
+    assert pulse.trouble() == ""
+    monotonic = time.monotonic() + STALLED_SECONDS + 1
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic)
+    assert "none was begun for 121 s" in pulse.trouble()
