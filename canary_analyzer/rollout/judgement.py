@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from canary_analyzer.analysis import Policy
 
 Path = tuple[int | str, ...]
+NO_SUCH_FIELD = "there is no such field; remove it or correct its spelling"
 
 
 def read(given: object) -> object:
@@ -77,7 +78,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _unknown(name: str, value: object, path: Path) -> InitErrorDetails:
-    return _worded("there is no such field; remove it or correct its spelling", (*path, name), value)
+    return _worded(NO_SUCH_FIELD, (*path, name), value)
 
 
 def _worded(text: str, path: Path, value: object) -> InitErrorDetails:

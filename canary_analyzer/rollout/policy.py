@@ -11,7 +11,7 @@ from pydantic import ValidationError, ValidationInfo, model_validator
 from canary_analyzer.analysis import ErrorTolerance, LatencyTolerance, Policy
 from canary_analyzer.analysis.ramp import AdaptiveRamp
 from canary_analyzer.rollout.fields import RECORDED, Seconds, Settings, Tick
-from canary_analyzer.rollout.judgement import Analysis
+from canary_analyzer.rollout.judgement import NO_SUCH_FIELD, Analysis
 from canary_analyzer.rollout.metrics import MetricQuery, Source
 from canary_analyzer.rollout.options import (
     Baseline,
@@ -196,15 +196,17 @@ def mistakes(error: ValidationError) -> tuple[str, ...]:
 
 
 def _mistake(path: tuple[int | str, ...], message: str, value: object) -> str:
-    field = ".".join(str(part) for part in _as_written(path))
+    field = repr(".".join(str(part) for part in _as_written(path)))[1:-1]  # others write keys, and can put anything in
     text = message.removeprefix("Value error, ")
     if text == "Extra inputs are not permitted":
-        text = "there is no such field; remove it or correct its spelling"
-    return (
-        f"{field} = {_shown(value)}: {text}"
-        if field and not isinstance(value, Mapping)
-        else f"{field}: {text}".lstrip(": ")
-    )
+        text = NO_SUCH_FIELD
+    shows = field and text != NO_SUCH_FIELD and not _can_hold_a_secret(path) and not isinstance(value, Mapping)
+    return f"{field} = {_shown(value)}: {text}" if shows else f"{field}: {text}".lstrip(": ")
+
+
+def _can_hold_a_secret(path: tuple[int | str, ...]) -> bool:
+    """Whether somebody may have written the secret itself where the file that holds it belongs: this is logged."""
+    return any(str(part).endswith("_file") for part in path)
 
 
 def _shown(value: object) -> str:

@@ -7,10 +7,22 @@ call is ours: the status, or the kind of failure. Redirects are not followed, so
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import requests
+from pydantic import AfterValidator
 
 from canary_analyzer import __version__
+
+
+def _a_whole_path(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("give the whole path of a file, such as /secrets/token; what it holds does not belong here")
+    return path
+
+
+SecretFile = Annotated[Path, AfterValidator(_a_whole_path)]
+"""A file that holds a secret. A path that is none could be the secret, and its name is told where it cannot be read."""
 
 
 class Unreadable(Exception):

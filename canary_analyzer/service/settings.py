@@ -15,6 +15,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES, RolloutPolicy, merged, mistakes
 from canary_analyzer.service.notifications.news import Kind
 from canary_analyzer.service.notifications.settings import Receiver
+from canary_analyzer.service.posting import SecretFile
 from canary_analyzer.service.webhooks import WebhookSettings
 
 
@@ -38,9 +39,9 @@ class PrometheusSettings(Settings):
     reporter: Literal["source", "destination", "waypoint"] = "source"
     """Who counts: the callers' proxies, those of the called, or, in Istio's ambient mode, waypoints."""
     username: str | None = None
-    password_file: Path | None = None
+    password_file: SecretFile | None = None
     """For basic auth; files are read again for each query, since passwords and tokens are replaced now and then."""
-    token_file: Path | None = None
+    token_file: SecretFile | None = None
     """For bearer auth."""
     ca_file: Path | None = None
     """Certificates that the server's may be signed by; the system's, where none is given."""
@@ -169,14 +170,21 @@ def load(path: Path | None, over: Mapping[str, Any] | None = None) -> ServiceSet
         Misconfigured: with every mistake, each with its field.
     """
     source = str(path) if path is not None else "command line"
+    fields = _read(path, source) if path is not None else {}
     try:
-        fields = (yaml.safe_load(path.read_text()) or {}) if path is not None else {}
-        if not isinstance(fields, Mapping):
-            raise Misconfigured(source, (f"it holds {fields!r}: write fields, such as 'prometheus: {{url: ...}}'",))
         return ServiceSettings.model_validate(merged(fields, over or {}))
-    except OSError as error:
-        raise Misconfigured(source, (f"it cannot be read: {error.strerror}",)) from error
-    except yaml.YAMLError as error:
-        raise Misconfigured(source, (f"it is not YAML: {error}",)) from error
     except ValidationError as error:
         raise Misconfigured(source, mistakes(error)) from error
+
+
+def _read(path: Path, source: str) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as file:  # not its text, from which yaml would quote lines that can hold secrets
+            fields = yaml.safe_load(file) or {}
+    except OSError as error:
+        raise Misconfigured(source, (f"it cannot be read: {error.strerror}",)) from error
+    except Exception as error:  # of any kind, as with annotations
+        raise Misconfigured(source, (f"it is not YAML: {error} ({type(error).__name__})",)) from error
+    if not isinstance(fields, Mapping):
+        raise Misconfigured(source, ("it holds no mapping: write fields, such as 'prometheus: {url: ...}'",))
+    return fields

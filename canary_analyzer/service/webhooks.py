@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import structlog
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, Field
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.gates import Answer, Call
 from canary_analyzer.rollout.run import Run
-from canary_analyzer.service.posting import Letter, Reply, Unreadable, post, secret
+from canary_analyzer.service.posting import Letter, Reply, SecretFile, Unreadable, post, secret
 
 log = structlog.get_logger()
 
@@ -46,7 +45,7 @@ class WebhookSettings(Settings):
     """What anything but 2xx means for a gate: ask again until the run's deadline, or abort the run at once."""
     headers: Mapping[str, str] = {}
     """Not for secrets: these are shown with the config."""
-    headers_from_file: Mapping[str, Path] = {}
+    headers_from_file: Mapping[str, SecretFile] = {}
     """Header by file, such as {Authorization: /secrets/token}; read at each call, so that a rotated one is used."""
 
     @property

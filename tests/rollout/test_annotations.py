@@ -34,7 +34,7 @@ MISTAKES = {
     "no time": ({IMAGE: "app=a:1", CONFIG: "tick_seconds: !!timestamp x"}, "it is not YAML"),
     "a number in sixties": ({IMAGE: "app=a:1", CONFIG: f"tick_seconds: 1{':1' * 300}.0"}, "it is not YAML"),
     "too long": ({IMAGE: "app=a:1", CONFIG: "#" * 20_000}, "20000 characters"),
-    "unknown field": ({IMAGE: "app=a:1", CONFIG: "tick: 5"}, "tick = 5: there is no such field"),
+    "unknown field": ({IMAGE: "app=a:1", CONFIG: "tick: 5"}, "tick: there is no such field"),
     "wrong type": ({IMAGE: "app=a:1", CONFIG: "tick_seconds: often"}, "tick_seconds = 'often'"),
     "out of range": ({IMAGE: "app=a:1", CONFIG: "analysis: {alpha: 2}"}, "alpha = 2"),
     "descending steps": ({IMAGE: "app=a:1", CONFIG: "steps: [{weight: 50}, {weight: 5}]"}, "[50, 5] do not ascend"),

@@ -82,7 +82,7 @@ REFUSED = {
     "no route to both": ({"routed": route(("stable", 100))}, "Add a destination for web-next with weight 0"),
     "another run": ({"busy": "web-7"}, "run web-7 compares with web just now"),
     "two triggers": ({"canary": annotated(**{IMAGE: "app:v3"})}, "remove one of the two"),
-    "a policy with a mistake": ({"canary": annotated(**{CONFIG: "{tick: 1}"})}, "tick = 1: there is no such field"),
+    "a policy with a mistake": ({"canary": annotated(**{CONFIG: "{tick: 1}"})}, "tick: there is no such field"),
 }
 
 

@@ -23,9 +23,9 @@ NONSENSE = {
     "unknown fields on every level": (
         {"alhpa": 0.01, "guardrails": {"ticks": 0, "sucess_rate": 1}},
         [
-            "analysis.alhpa = 0.01: there is no such field",
+            "analysis.alhpa: there is no such field",
             "analysis.guardrails.ticks = 0: give a whole number",
-            "analysis.guardrails.sucess_rate = 1: there is no such field",
+            "analysis.guardrails.sucess_rate: there is no such field",
         ],
     ),
     "not a number": ({"beta": float("nan")}, ["analysis.beta = nan: give a number above 0"]),

@@ -89,7 +89,7 @@ def test_it_is_refused_when_stable_is_not_rolled_out(around, make):
 REFUSALS = {
     "strategy Recreate": (changed(["spec", "strategy"], {"type": "Recreate"}), {}, "strategy Recreate"),
     "image already runs": (changed(["metadata", "annotations", IMAGE], "app:v1"), {}, "already runs app:v1"),
-    "annotation does not parse": (changed(["metadata", "annotations", CONFIG], "x: 1"), {}, "x = 1: there is no such"),
+    "annotation does not parse": (changed(["metadata", "annotations", CONFIG], "x: 1"), {}, "x: there is no such"),
     "no Service": (DEPLOYMENT, {"services": []}, "no Service selects the pods of app"),
     "no VirtualService": (DEPLOYMENT, {"routes": []}, "app"),
     "several on one mesh host": (

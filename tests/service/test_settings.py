@@ -78,3 +78,32 @@ def test_a_prometheus_that_cannot_be_asked_so_is_refused(config, given, reason):
         load(config(f"prometheus: {given if given.startswith('{') else '{' + given + '}'}"))
     assert reason in str(error.value)
     assert "secret" not in str(error.value)
+
+
+SECRETS = {
+    "a password": "prometheus: {password: hunter2}",
+    "a password for its file": "prometheus: {username: a, password_file: hunter2}",
+    "a token": "notifications: [{name: a, kind: slack, url_file: /url, token: hunter2}]",
+    "an address for its file": "notifications: [{name: a, kind: slack, url_file: 'https://chat/hunter2'}]",
+    "a header of its own": "webhooks: {a: {url: 'https://a', authorization: Bearer hunter2}}",
+    "a header for its file": "webhooks: {a: {url: 'https://a', headers_from_file: {Authorization: Bearer hunter2}}}",
+    "a number for a file": "prometheus: {token_file: [hunter2]}",
+    "within the judge's rules": "profiles: {a: {analysis: {token: hunter2}}}",
+    "a line that is no YAML": "prometheus: {password: hunter2",
+    "no fields at all": "hunter2",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_a_secret_that_stands_in_the_config_by_mistake_is_not_told(config, text):
+    with pytest.raises(Misconfigured) as error:
+        load(config(text))
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"workers: !!int ''"], ids=["binary", "no number"])
+def test_a_file_that_yaml_stumbles_over_is_a_mistake_like_any_other(tmp_path, content):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured, match="it is not YAML"):
+        load(path)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from pydantic import Field, model_validator
 
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.service.notifications.news import Kind
-from canary_analyzer.service.posting import Unreadable, secret
+from canary_analyzer.service.posting import SecretFile, Unreadable, secret
 
 USUAL = tuple(kind for kind in Kind if kind is not Kind.PASSED)
 
@@ -35,11 +34,11 @@ class Receiver(Settings):
     kind: Form
     url: str = ""
     """In clear, for `webhook` only: whoever knows the address of a chat can write to it."""
-    url_file: Path | None = None
+    url_file: SecretFile | None = None
     """Holds the address, and nothing else; read at each try, so that a rotated one is used."""
     url_env: str = ""
     """Environment variable that holds it."""
-    headers_from_file: Mapping[str, Path] = {}
+    headers_from_file: Mapping[str, SecretFile] = {}
     """Header by file, for `webhook` only, such as {Authorization: /secrets/token}."""
     events: Annotated[tuple[Kind, ...], Field(min_length=1)] = USUAL
     """What to tell; all but `passed`, which `promoted` follows within minutes."""
