@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from canary_analyzer import __version__
 from canary_analyzer.cli.completing import deployments, namespaces, runs
+from canary_analyzer.rollout.texts import plain
 
 UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])  # typer gives this class no name of its own
 
@@ -84,7 +85,7 @@ def _usage() -> Iterator[None]:
 
 
 def _fail(ctx: typer.Context, message: str) -> None:
-    typer.echo(f"{ctx.command_path}: {message}", err=True)
+    typer.echo(f"{ctx.command_path}: {plain(message)}", err=True)
     raise typer.Exit(Code.TROUBLE)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from canary_analyzer.cluster.client import EVENTS, Cluster, Conflict
+from canary_analyzer.rollout.texts import plain
 from canary_analyzer.routing import Document
 
 COMPONENT = "canary-analyzer"
@@ -58,7 +59,7 @@ def _event(about: Mapping[str, Any], notice: Notice) -> Document:
         },
         "type": "Warning" if notice.warning else "Normal",
         "reason": notice.reason,
-        "message": notice.message[:MESSAGE_LENGTH],
+        "message": plain(notice.message)[:MESSAGE_LENGTH],
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
         "firstTimestamp": time,

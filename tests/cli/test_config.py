@@ -94,6 +94,21 @@ def test_annotations_that_do_not_parse_are_told(shop, canary):
     assert "setle" in told.stderr
 
 
+STEERING = {
+    "the name of a field": '"\\e]0;pwned\\a\\e[2J": 1',
+    "a field of the judge": 'analysis: {"\\e[2J": 1}',
+    "a line that is no YAML": "steps: [\u202e",
+}
+
+
+@pytest.mark.parametrize("config", STEERING.values(), ids=STEERING)
+def test_what_others_wrote_steers_no_terminal_when_it_is_told(shop, canary, config):
+    shop.annotate(config=config)
+    told = canary("config", "show", "app")
+    assert told.exit_code == 3
+    assert all(each.isprintable() for each in told.stderr.replace("\n", "")), repr(told.stderr)
+
+
 def test_schemas_accept_what_we_ship_and_refuse_mistakes():
     jsonschema.validate(yaml.safe_load(GOOD), schemas.config_schema())
     example = Path(demo.__file__).parent / "config.yaml"

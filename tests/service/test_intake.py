@@ -113,6 +113,13 @@ def test_a_refusal_is_a_warning_event_and_a_status_and_changes_nothing_else(app,
     assert annotations.IMAGE not in annotations.of(app.deployment())
 
 
+def test_an_event_steers_no_terminal(app, take, cluster):
+    app.annotate(image="app:v2", config='{"\\e]0;pwned\\a": 1, steps: [\u202e')
+    with pytest.raises(TurnedDown):
+        take()
+    assert all(message.isprintable() for message in warnings(cluster)), warnings(cluster)
+
+
 def test_it_is_refused_while_stable_is_not_rolled_out(app, take):
     app.annotate(image="app:v2")
     app.roll_out(availableReplicas=1)
