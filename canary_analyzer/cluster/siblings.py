@@ -110,15 +110,16 @@ def _rules(cluster: Cluster, service: Document) -> Iterator[Document]:
 
 
 def dispose(cluster: Cluster, kind: Kind, document: Document) -> None:
-    """Delete what was made for a run, and hold it no longer.
+    """Delete what was made for a run, and hold it no longer; what is held is what a sweep finds, so that comes last.
 
     Raises:
         Conflict: somebody else wrote in between.
     """
     metadata = document["metadata"]
-    if patch := routing.json_patch(document, sibling.released(document)):
-        cluster.patch(kind, metadata["namespace"], metadata["name"], patch)
     cluster.delete(kind, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+    left = cluster.find(kind, metadata["namespace"], metadata["name"])
+    if left is not None and "deletionTimestamp" in left["metadata"] and _is_held(left):
+        cluster.patch(kind, metadata["namespace"], metadata["name"], routing.json_patch(left, sibling.released(left)))
 
 
 def _is_held(document: Document) -> bool:

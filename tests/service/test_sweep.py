@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -11,12 +12,13 @@ from canary_analyzer.cluster.client import (
     AUTOSCALERS,
     CONFIGMAPS,
     DEPLOYMENTS,
+    SERVICES,
     VIRTUAL_SERVICES,
     Cluster,
     ClusterError,
 )
 from canary_analyzer.cluster.sweep import sweep, sweep_if_possible
-from canary_analyzer.rollout.actions import CreateCanary, SetTraffic
+from canary_analyzer.rollout.actions import CreateCanary, DeleteCanary, DeleteCanaryServices, SetTraffic
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
@@ -125,6 +127,30 @@ def test_the_traces_of_active_runs_cost_no_look_at_each(cluster, app, tmp_path):
     assert sweep(counted, "", lambda _: None) == ()
     assert app.route() == marked
     assert set(asked) == {"list"}
+
+
+class Cut(Exception):
+    """The process has ended."""
+
+
+@pytest.mark.parametrize("allowed", range(4))
+@pytest.mark.parametrize("action", [DeleteCanary(), DeleteCanaryServices()], ids=lambda action: type(action).__name__)
+def test_what_a_run_made_is_found_wherever_its_deletion_was_cut_off(cluster, app, action, allowed):
+    app.annotate(image="app:v2")
+    run = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0).run
+    act(cluster, CreateCanary(replicas=1), Subject(run=run, snapshot=()))
+    left = iter(range(allowed))
+
+    def before_each_write():
+        if next(left, None) is None:
+            raise Cut
+
+    with suppress(Cut):
+        act(cluster.fenced(before_each_write), action, Subject(run=run, snapshot=()))
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+    sweep(cluster, "", lambda _: None)
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+    assert cluster.find(SERVICES, "default", "app-canary") is None
 
 
 def test_a_sweep_that_fails_ends_nothing_else():
