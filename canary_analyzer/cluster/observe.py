@@ -166,6 +166,7 @@ def workload(deployment: Document) -> Workload:
         total=status.get("replicas", 0),
         current=status.get("observedGeneration", 0) >= metadata.get("generation", 1),
         template=sibling.template_hash(deployment),
+        revision=annotations.revision_of(deployment),
         images=sibling.container_images(deployment),
         deleted=_is_deleted(deployment),
         failure=_stuck(status.get("conditions") or []),

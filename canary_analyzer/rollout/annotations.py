@@ -46,6 +46,7 @@ STRATEGIES = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLING)
 CONFIG_LENGTH = 10_000
 """Characters of YAML that are read from an annotation; a whole policy has about a thousand."""
 REASON_LENGTH = 1000
+_REVISION = "deployment.kubernetes.io/revision"
 DEFAULT_PROFILE = "standard"
 
 
@@ -69,6 +70,11 @@ class Request:
 def of(deployment: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the Deployment's annotations."""
     return deployment["metadata"].get("annotations") or {}
+
+
+def revision_of(deployment: Mapping[str, Any]) -> str:
+    """Return the number that the controller has given the Deployment's template; empty before it has seen it."""
+    return of(deployment).get(_REVISION, "")
 
 
 def wishes_of(deployment: Mapping[str, Any]) -> dict[str, str]:

@@ -161,7 +161,7 @@ def _way(run: Run) -> str:
 
 
 def _finished(s: Situation) -> Run:
-    return s.run.on(Event.FINISH, s.run.reason, s.now)
+    return s.run.on(Event.FINISH, s.run.reason, s.now).model_copy(update={"revision": s.view.stable.revision})
 
 
 def _after_step(s: Situation) -> Run:

@@ -24,17 +24,23 @@ class Intent(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What matters of a Deployment at one moment: its trigger, the wish's stamp and its template."""
+    """What matters of a Deployment at one moment: its trigger, the wish's stamp, its template and their number."""
 
     image: str | None
     request: str | None
     template: str
+    revision: str = ""
 
     @classmethod
     def of(cls, deployment: Mapping[str, Any], template: str) -> "Seen":
         """Take it from a document and the hash of its template."""
         found = annotations.of(deployment)
-        return cls(image=found.get(annotations.IMAGE), request=found.get(annotations.REQUEST), template=template)
+        return cls(
+            image=found.get(annotations.IMAGE),
+            request=found.get(annotations.REQUEST),
+            template=template,
+            revision=annotations.revision_of(deployment),
+        )
 
 
 def assess(before: Seen | None, now: Seen, ended: Sequence[Run]) -> Intent:
@@ -52,9 +58,15 @@ def assess(before: Seen | None, now: Seen, ended: Sequence[Run]) -> Intent:
     if before is not None:
         template_came_along = before.image != now.image and before.template != now.template
         return Intent.ECHO if template_came_along else Intent.START
-    return Intent.ECHO if any(_undone(run, now) for run in ended) else Intent.START
+    last = next((run for run in reversed(ended) if (run.trigger, run.request) == (now.image, None)), None)
+    return Intent.ECHO if last is not None and _undone(last, now) else Intent.START
 
 
 def _undone(run: Run, now: Seen) -> bool:
-    """Whether the run promoted this very image from the template that is back now."""
-    return run.phase is Phase.SUCCEEDED and run.trigger == now.image and run.stable_template == now.template
+    """Whether what the run had consumed is back with another template: as it was, a person has asked once more.
+
+    What was promoted may be asked for again on a template that it was not promoted from.
+    """
+    if run.phase is Phase.SUCCEEDED:
+        return run.stable_template == now.template
+    return run.revision not in ("", now.revision)

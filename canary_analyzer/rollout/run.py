@@ -115,6 +115,8 @@ class Run(Value):
     """All that we want the routes to do now, `weight` included."""
     routed: bool = False
     """Whether the canary may ever have been in the route."""
+    revision: str = ""
+    """Stable's revision when the run ended; empty before, and in older records."""
     stable_replicas: int = 0
     """Stable's size at the start: an autoscaler may not go below it while the canary has traffic."""
     climbed: int = 0

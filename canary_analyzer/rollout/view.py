@@ -23,6 +23,8 @@ class Workload:
     """The controller has seen the newest spec (observedGeneration)."""
     template: str
     """Hash of the pod template."""
+    revision: str = ""
+    """The controller's count of templates, which grows with a change back to an old one too; empty before the first."""
     images: Mapping[str, str]
     """Image by container name."""
     total: int

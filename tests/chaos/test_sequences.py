@@ -18,6 +18,8 @@ FOUND = {
     "an old list when the service looks for what runs have left": 270,
     "a kill while a trigger that an undo brought back is taken away": 481,
     "a record deleted while a DestinationRule is made": 403,
+    "a kill between the two writes that delete what a run made, and no record of it": 500233,
+    "an undo, while the service is down, to when an aborted version was asked for": 500021,
 }
 
 

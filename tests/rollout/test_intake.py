@@ -4,8 +4,8 @@ from canary_analyzer.rollout.intake import Intent, Seen, assess
 from canary_analyzer.rollout.phases import Phase
 
 
-def seen(image, template="t1", request=None):
-    return Seen(image=image, request=request, template=template)
+def seen(image, template="t1", request=None, revision=""):
+    return Seen(image=image, request=request, template=template, revision=revision)
 
 
 WATCHED = {
@@ -38,6 +38,23 @@ UNWATCHED = {
 def test_of_a_deployment_that_nobody_watched(make, phase, trigger, template, intent):
     last = make.run(phase=phase, trigger=trigger, stable_template=template)
     assert assess(None, seen("app:v2"), [last]) is intent
+
+
+CONSUMED_BY_AN_ABORTED_RUN = {
+    # revision at the end of each run of app:v2, revision now -> intent for app:v2
+    "undone: the template has changed and changed back since": (["1"], "3", Intent.ECHO),
+    "asked for again": (["1"], "1", Intent.START),
+    "asked for again, on a template that an earlier one has not seen": (["1", "3"], "3", Intent.START),
+    "the record is older than revisions in it": ([""], "3", Intent.START),
+}
+
+
+@pytest.mark.parametrize(
+    ("ended", "now", "intent"), CONSUMED_BY_AN_ABORTED_RUN.values(), ids=CONSUMED_BY_AN_ABORTED_RUN
+)
+def test_a_trigger_that_an_aborted_run_has_consumed_is_no_wish_once_the_template_has_changed(make, ended, now, intent):
+    runs = [make.run(phase=Phase.ABORTED, trigger="app:v2", stable_template="t1", revision=each) for each in ended]
+    assert assess(None, seen("app:v2", revision=now), runs) is intent
 
 
 def test_a_stamp_that_was_consumed_is_an_echo_and_a_new_one_is_a_wish(make):
