@@ -208,6 +208,7 @@ class Asked(BaseHTTPRequestHandler):
     """A request to an API server that a test plays; `say` answers it."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         self.server.asked.append(f"{self.command} {self.path}")

@@ -11,7 +11,7 @@ import kubernetes
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from canary_analyzer.cli.verb import Trouble
-from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, api_client
 
 if TYPE_CHECKING:
     from canary_analyzer.routing import Document
@@ -45,7 +45,7 @@ class Access:
             usual = _IN_POD.read_text().strip()
         else:
             usual = _by_kubeconfig(found, context, configuration)
-        return cls(api=kubernetes.client.ApiClient(configuration), namespace=namespace or usual)
+        return cls(api=api_client(configuration), namespace=namespace or usual)
 
     def deployment(self, name: str) -> Document:
         """Return a Deployment; `deployment/NAME` is understood as well.

@@ -5,6 +5,7 @@ documents stay JSON. Connection, authentication and proxies are the official cli
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -18,7 +19,14 @@ from kubernetes.client.exceptions import ApiException
 from canary_analyzer.routing import Document
 
 TIMEOUT = (5.0, 15.0)
-"""Seconds to connect, and to answer."""
+"""Seconds to connect, and to begin an answer or go on with it."""
+ANSWER_SECONDS = 30.0
+"""So long a whole answer may take: one that comes in drops would never end."""
+ANSWER_BYTES = 256 * 1024 * 1024
+"""So large it may be; what an API server has to say in a list is ten times smaller."""
+PART_BYTES = 64 * 1024
+LONGEST_WAIT_SECONDS = 30.0
+"""So long we leave a server alone that asks for it (Retry-After); users wait for what is not done meanwhile."""
 WATCH_SECONDS = 240
 """The server ends a watch after so long; a network that was cut silently is noticed no later."""
 PAGE = 100
@@ -34,11 +42,15 @@ JSON_PATCH = "application/json-patch+json"
 
 
 class ClusterError(Exception):
-    """The API server did not do what was asked: the message says what, `status` is the HTTP code (0: no answer)."""
+    """The API server did not do what was asked: the message says what, `status` is the HTTP code (0: no answer).
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    `retry_after` is for how many seconds it wants to be left alone, at most `LONGEST_WAIT_SECONDS`; 0: it did not say.
+    """
+
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class NotFound(ClusterError):
@@ -105,6 +117,14 @@ class Part:
     after: str = ""
 
 
+def api_client(configuration: kubernetes.client.Configuration) -> kubernetes.client.ApiClient:
+    """Return a client that gives up when it should, and leaves it to its caller what is tried again, and when."""
+    configuration.connection_pool_maxsize = 32
+    configuration.retries = False  # urllib3 would try three times more, and sleep for as long as a server likes
+    configuration.keep_alive = True  # a watch over a network that is gone is noticed
+    return kubernetes.client.ApiClient(configuration)
+
+
 class Cluster:
     """The Kubernetes API as raw documents. Safe to use from several threads."""
 
@@ -134,8 +154,7 @@ class Cluster:
         except kubernetes.config.ConfigException as error:
             where = f"kubeconfig {kubeconfig}" if kubeconfig else "in-cluster configuration"
             raise ClusterError(f"{where}: {error}; give a kubeconfig file with --kubeconfig") from error
-        configuration.connection_pool_maxsize = 32
-        return cls(kubernetes.client.ApiClient(configuration), on_request)
+        return cls(api_client(configuration), on_request)
 
     def fenced(self, may_write: Callable[[], None]) -> Self:
         """Return the same cluster for one who may lose the right to write: `may_write` is asked before every write.
@@ -150,7 +169,7 @@ class Cluster:
         """Return one object.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none; the server itself says so.
             ClusterError: any other failure.
         """
         return self._call(_Request(method="GET", path=kind.path(namespace, name)))
@@ -198,11 +217,8 @@ class Cluster:
     def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> str:
         """Return the log of a container; `query` says which, and how much (`PodLogOptions` in the Kubernetes API)."""
         path = f"{PODS.path(namespace, pod)}/log"
-        response = self._send(_Request(method="GET", path=path, query=list(query.items()), accept="*/*"), TIMEOUT)
-        try:
-            return bytes(response.read()).decode(errors="replace")
-        except urllib3.exceptions.HTTPError as error:
-            raise ClusterError(f"GET {path}: the answer broke off: {error}") from error
+        request = _Request(method="GET", path=path, query=list(query.items()), accept="*/*")
+        return _content(request, self._send(request)).decode(errors="replace")
 
     def create(self, kind: Kind, document: Document) -> Document:
         """Create an object.
@@ -259,20 +275,41 @@ class Cluster:
             ("timeoutSeconds", str(WATCH_SECONDS)),
         ]
         request = _Request(method="GET", path=kind.path(namespace), query=query, verb="watch")
-        return _watched(kind, self._send(request, (TIMEOUT[0], WATCH_SECONDS + 10.0)).response)
+        response = self._send(request)
+        # It begins as soon as any answer, but what happens may be long in coming (None: the server closes afterwards).
+        if (socket := getattr(response.connection, "sock", None)) is not None:
+            socket.settimeout(WATCH_SECONDS + 10.0)
+        return _watched(kind, response)
 
     def _call(self, request: "_Request") -> Document:
-        response = self._send(request, TIMEOUT)
         try:
-            response.read()
-            document: Document = json.loads(response.data)
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise ClusterError(f"{request.method} {request.path}: the answer broke off: {error}") from error
+            document: Document = json.loads(_content(request, self._send(request)))
+        except ValueError as error:
+            raise ClusterError(f"{request}: the answer is no JSON: {error}") from error
+        if not isinstance(document, dict) or "metadata" not in document:
+            raise ClusterError(f"{request}: the answer is no object of Kubernetes")
         return document
 
-    def _send(self, request: "_Request", timeout: tuple[float, float]) -> Any:
+    def _send(self, request: "_Request") -> urllib3.BaseHTTPResponse:
+        """Send a request and return the answer, its body yet to be read.
+
+        Raises:
+            ClusterError: there was none, or it was a refusal.
+        """
         if request.method != "GET":
             self._may_write()
+        try:
+            response = self._exchange(request)
+        except ClusterError as error:
+            if request.method != "GET" or not isinstance(error.__cause__, urllib3.exceptions.ProtocolError):
+                raise
+            # The server closed the connection in the moment in which it was used again; reading does no harm twice.
+            response = self._exchange(request)
+        if response.status >= 300:
+            raise _refusal(request, response)
+        return response
+
+    def _exchange(self, request: "_Request") -> urllib3.BaseHTTPResponse:
         serialized = self._api.param_serialize(
             request.method,
             request.path,
@@ -282,14 +319,11 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response = self._api.call_api(*serialized, _request_timeout=timeout)
+            response: urllib3.BaseHTTPResponse = self._api.call_api(*serialized, _request_timeout=TIMEOUT).response
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             self._on_request(request.verb or VERBS[request.method], 0)
-            raise ClusterError(f"{request.method} {request.path}: {error}") from error
+            raise ClusterError(f"{request}: {error}") from error
         self._on_request(request.verb or VERBS[request.method], response.status)
-        if response.status >= 300:
-            response.read()
-            raise _refusal(request, response)
         return response
 
 
@@ -304,6 +338,27 @@ class _Request:
     verb: str = ""
     """As in RBAC, where the method does not tell."""
 
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def _content(request: _Request, response: urllib3.BaseHTTPResponse) -> bytearray:
+    """Read an answer to its end.
+
+    Raises:
+        ClusterError: it broke off, or comes too slowly, or is too large, to be an API server's.
+    """
+    until, content = time.monotonic() + ANSWER_SECONDS, bytearray()
+    try:
+        while part := response.read1(PART_BYTES):
+            content += part
+            if len(content) > ANSWER_BYTES or time.monotonic() > until:
+                response.close()
+                raise ClusterError(f"{request}: no end of the answer after {len(content)} bytes: given up")
+    except urllib3.exceptions.HTTPError as error:
+        raise ClusterError(f"{request}: the answer broke off: {error}") from error
+    return content
+
 
 def _watched(kind: Kind, response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]]:
     try:
@@ -314,13 +369,26 @@ def _watched(kind: Kind, response: urllib3.BaseHTTPResponse) -> Iterator[tuple[s
         response.close()
 
 
-def _refusal(request: _Request, response: Any) -> ClusterError:
+def _refusal(request: _Request, response: urllib3.BaseHTTPResponse) -> ClusterError:
     try:
-        message = json.loads(response.data).get("message", "")
-    except (ValueError, AttributeError):
-        message = ""
-    kind = ERRORS.get(response.status, ClusterError)
-    return kind(f"{request.method} {request.path}: {response.status} {message or response.reason}", response.status)
+        told = json.loads(_content(request, response))
+    except (ClusterError, ValueError):
+        told = None
+    status = told if isinstance(told, dict) and told.get("kind") == "Status" else {}
+    message = f"{request}: {response.status} {status.get('message') or response.reason}"
+    wait = response.headers.get("Retry-After", "")
+    seconds = min(float(wait), LONGEST_WAIT_SECONDS) if wait.isdecimal() else 0.0
+    kind = ClusterError if response.status == 404 and not _is_gone(request, status) else ERRORS.get(response.status)
+    return (kind or ClusterError)(message, response.status, seconds)
+
+
+def _is_gone(request: _Request, status: Mapping[str, Any]) -> bool:
+    """Whether a 404 says that there is no such object, or that the kind of those that were to be listed is unknown.
+
+    A server that has just begun, or a proxy before it, answers any path so, but in plain text.
+    """
+    name = (status.get("details") or {}).get("name")
+    return request.verb in ("list", "watch") or (bool(status) and name in (None, *request.path.split("/")))
 
 
 def _events(response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]]:

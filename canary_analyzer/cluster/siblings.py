@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 
 from canary_analyzer import routing
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, Cluster, Conflict, Kind
+from canary_analyzer.cluster.client import (
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    SERVICES,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Kind,
+)
 from canary_analyzer.rollout import sibling
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.traces import Traces, target_of
@@ -104,7 +112,7 @@ def abandoned(cluster: Cluster, namespace: str) -> list[tuple[Kind, Document]]:
 def _rules(cluster: Cluster, service: Document) -> Iterator[Document]:
     """Yield the DestinationRule that was made with a Service."""
     metadata = service["metadata"]
-    rule = cluster.find(DESTINATION_RULES, metadata["namespace"], metadata["name"])
+    rule = _found(cluster, DESTINATION_RULES, metadata["namespace"], metadata["name"])
     if rule is not None and _owners(rule) & _owners(service):
         yield rule
 
@@ -122,12 +130,22 @@ def dispose(cluster: Cluster, kind: Kind, document: Document) -> None:
         cluster.patch(kind, metadata["namespace"], metadata["name"], routing.json_patch(left, sibling.released(left)))
 
 
+def _found(cluster: Cluster, kind: Kind, namespace: str, name: str) -> Document | None:
+    """Read what a run may have made; a cluster that knows no DestinationRules (another mesh) has none."""
+    try:
+        return cluster.find(kind, namespace, name)
+    except ClusterError as error:
+        if kind != DESTINATION_RULES or error.status != 404:
+            raise
+        return None
+
+
 def _is_held(document: Document) -> bool:
     return sibling.FINALIZER in (document["metadata"].get("finalizers") or [])
 
 
 def _delete(cluster: Cluster, kind: Kind, traces: Traces, name: str) -> None:
-    found = cluster.find(kind, traces.namespace, name)
+    found = _found(cluster, kind, traces.namespace, name)
     if found is not None and _ours(found, traces.uid):
         dispose(cluster, kind, found)
 

@@ -113,7 +113,8 @@ def _is_watch(request: web.Request) -> bool:
 
 def _refusal(refuse: Refuse) -> web.Response:
     headers = {} if refuse.retry_after is None else {"Retry-After": str(refuse.retry_after)}
-    return web.Response(status=refuse.status, body=refuse.body(), content_type="application/json", headers=headers)
+    content_type = "application/json" if refuse.reason else "text/plain"
+    return web.Response(status=refuse.status, body=refuse.body(), content_type=content_type, headers=headers)
 
 
 def _broken(request: web.Request) -> web.Response:

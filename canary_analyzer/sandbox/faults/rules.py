@@ -12,20 +12,26 @@ from canary_analyzer.sandbox.faults.watches import WatchFault
 
 @dataclass(frozen=True, kw_only=True)
 class Refuse:
-    """An error instead of an answer, in the words of an API server; the request does not reach it."""
+    """An error instead of an answer, in the words of an API server; the request does not reach it.
+
+    Without a reason it is what a server says that has just begun, or a proxy before it, and knows nothing of objects.
+    """
 
     status: int
-    reason: str
+    reason: str = ""
     retry_after: int | None = None
 
     def body(self) -> bytes:
-        """The Status document."""
+        """The Status document; a line of plain text where there is no reason."""
+        if not self.reason:
+            return f"{self.status} page not found\n".encode()
         fixed = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
         told = {"reason": self.reason, "message": "a scripted fault", "code": self.status}
         details = {} if self.retry_after is None else {"details": {"retryAfterSeconds": self.retry_after}}
         return json.dumps({**fixed, **told, **details}).encode()
 
 
+NO_PAGE = Refuse(status=404)
 CONFLICT = Refuse(status=409, reason="Conflict")
 GONE = Refuse(status=410, reason="Expired")
 TOO_MANY = Refuse(status=429, reason="TooManyRequests", retry_after=1)
