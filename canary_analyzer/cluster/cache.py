@@ -37,6 +37,7 @@ from canary_analyzer.cluster.client import (
     Listing,
     Part,
 )
+from canary_analyzer.cluster.pauses import Pauses
 from canary_analyzer.routing import Document
 
 log = structlog.get_logger()
@@ -44,9 +45,10 @@ log = structlog.get_logger()
 WATCHED = frozenset({DEPLOYMENTS, REPLICASETS, SERVICES, VIRTUAL_SERVICES, HTTP_ROUTES, AUTOSCALERS})
 UNUSED_SECONDS = 600.0
 """After so long, what nobody has asked for is forgotten: its run is over."""
-RETRY_SECONDS, SLOWEST_RETRY_SECONDS = 2.0, 30.0
 REFUSED_SECONDS = 600.0
 """After so long, a watch that was refused (not allowed, or the kind unknown) is tried again."""
+TOO_MANY = 429
+"""The status of a refusal that is over soon."""
 CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 Key = tuple[str, str]
@@ -150,10 +152,11 @@ class _Mirror:
         self._version = 0
         """Up to where the watch has told; 0 while there is none, and then nothing is kept."""
         self._connected = False
+        """Whether a watch has begun, and was not seen to end."""
         self._epoch = 0
         """Counts watches that did not go on where the one before had stopped."""
         self._refused_until = 0.0
-        self._pause = RETRY_SECONDS
+        self._pauses = Pauses()
 
     def close(self) -> None:
         self._refused_until = inf
@@ -204,9 +207,11 @@ class _Mirror:
         try:
             self._version = int(self._cluster.list(self._kind, self._scope, part=Part(limit=1)).version)
         except ClusterError as error:
-            if 400 <= error.status < 500:
-                self._refused_until = time.monotonic() + REFUSED_SECONDS
+            wait = max(self._pauses.after(0.0), error.retry_after)
+            if 400 <= error.status < 500 and error.status != TOO_MANY:
+                wait = REFUSED_SECONDS
                 log.warning("cannot be watched, so each look is a request", kind=self._kind.plural, error=str(error))
+            self._refused_until = time.monotonic() + wait
             return False
         self._connected = True
         threading.Thread(target=self._follow, name=f"watch {self._kind.plural}", daemon=True).start()
@@ -214,23 +219,26 @@ class _Mirror:
 
     def _follow(self) -> None:
         """Watch until nobody asks any more, or events were missed; whoever asks next begins anew."""
-        try:
-            while self._is_used():
-                try:
-                    self._watch()
-                except Expired:
-                    return
-                except ClusterError as error:
-                    self._connected = False
-                    log.warning("a watch broke off, trying again", kind=self._kind.plural, error=str(error))
-                    time.sleep(self._pause)
-                    self._pause = min(2 * self._pause, SLOWEST_RETRY_SECONDS)
-        finally:
-            self._forget()
+        goes_on = True
+        while goes_on and self._is_used():
+            began, wait = time.monotonic(), 0.0
+            try:
+                self._watch()
+            except Expired:
+                goes_on = False
+            except ClusterError as error:
+                log.warning("a watch broke off, trying again", kind=self._kind.plural, error=str(error))
+                wait = error.retry_after
+            except Exception:
+                log.exception("a watch broke off by a defect of ours, beginning anew", kind=self._kind.plural)
+                goes_on = False
+            self._connected = False
+            time.sleep(max(wait, self._pauses.after(time.monotonic() - began)))
+        self._forget()
 
     def _watch(self) -> None:
         events = self._cluster.watch(self._kind, str(self._version), self._scope)
-        self._connected, self._pause = True, RETRY_SECONDS
+        self._connected = True
         for change, document in events:
             self._take_in(change, document)
 

@@ -144,7 +144,7 @@ class Rollouts:
                 self.request(key, before, min(max(RECHECK_SECONDS, waited), LONGEST_RECHECK_SECONDS), since)
             except ClusterError as error:
                 log.warning("the request could not be taken in, trying again", error=str(error))
-                self.request(key, before, RETRY_SECONDS, since)
+                self.request(key, before, max(RETRY_SECONDS, error.retry_after), since)
             except Exception:
                 log.exception("the request could not be taken in by a defect of ours, trying again")
                 self._telemetry.health.defect()
@@ -226,7 +226,7 @@ class Rollouts:
             return replace(active, is_unsure=True), self._ports.clock() + POLL_SECONDS
         except ClusterError as error:
             log.warning("pass failed, trying again", error=str(error))
-            return replace(active, is_unsure=True), self._ports.clock() + RETRY_SECONDS
+            return replace(active, is_unsure=True), self._ports.clock() + max(RETRY_SECONDS, error.retry_after)
         except Exception:
             log.exception("pass failed by a defect of ours, trying again")
             self._telemetry.health.defect()

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from threading import Event, Lock
 
 import structlog
 
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, ClusterError, Expired
+from canary_analyzer.cluster.pauses import Pauses
 from canary_analyzer.cluster.sweep import sweep_if_possible
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
@@ -20,7 +22,6 @@ from canary_analyzer.service.rollouts import Rollouts
 
 log = structlog.get_logger()
 
-RETRY_SECONDS = 2.0
 SWEEP = "(sweep)"
 """Stands for a Deployment's name where replicas agree on who sweeps; none can have it."""
 
@@ -44,22 +45,26 @@ class Watcher:
         self._wishes: dict[Key, Mapping[str, str]] = {}
         self._before: dict[Key, Seen | None] = {}
         """How a Deployment looked before its trigger became what it is; None where nobody watched."""
+        self._since = inf
+        """When the present watch began, by the monotonic clock."""
         self.synced = Event()
 
     def run(self) -> None:
         """Watch for ever; meant for a daemon thread."""
+        pauses = Pauses()
         while True:
+            self._since, wait = inf, 0.0
             try:
                 self._follow()
             except Expired:
                 log.info("watch expired, listing again")
             except ClusterError as error:
                 log.warning("the API server does not answer, trying again", error=str(error))
-                time.sleep(RETRY_SECONDS)
+                wait = error.retry_after
             except Exception:
                 log.exception("watching failed by a defect of ours, trying again")
                 self._on_defect()
-                time.sleep(RETRY_SECONDS)
+            time.sleep(max(wait, pauses.after(time.monotonic() - self._since)))
 
     def look(self) -> str:
         """List everything and take up what is ours: runs, and Deployments that ask for one; return the list's version.
@@ -81,6 +86,7 @@ class Watcher:
 
     def _follow(self) -> None:
         version = self.look()
+        self._since = time.monotonic()
         for kind, deployment in self._cluster.watch(DEPLOYMENTS, version, self._namespace):
             with self._looking:
                 if kind == "DELETED":
@@ -92,7 +98,8 @@ class Watcher:
         """Sweep, where this is the replica to do so: with each list, since what an old one lacks would stay."""
         sweeping = (self._namespace, SWEEP)
         if self._shards.owns(sweeping):
-            sweep_if_possible(self._cluster.fenced(lambda: self._shards.require(sweeping)), self._namespace, time.sleep)
+            fenced = self._cluster.fenced(lambda: self._shards.require(sweeping))
+            sweep_if_possible(fenced, self._namespace, self._rollouts.ports.pause)
 
     def _forget(self, key: Key) -> None:
         for known in (self._seen, self._wishes, self._before):

@@ -6,12 +6,14 @@ from canary_analyzer.sandbox.faults import (
     CONFLICT,
     GONE,
     INTERNAL,
+    NO_PAGE,
     TOO_MANY,
     UNAVAILABLE,
     CutWatch,
     Drop,
     DuplicateEvents,
     ExpireWatch,
+    Refuse,
     ReorderEvents,
     Rule,
     Slow,
@@ -22,9 +24,13 @@ from harness.apps import CASES
 from harness.crashes import ENDINGS, play
 
 FAULTS = {
+    "404 for objects that are there": Rule(action=NO_PAGE, path="/(deploy[a-z]+|[a-z]*services)/", probability=0.1),
     "409": Rule(action=CONFLICT, methods=("PATCH",), probability=0.5),
     "410": Rule(action=GONE, probability=0.1),
     "429": Rule(action=TOO_MANY, probability=0.1),
+    "429 for a long time": Rule(
+        action=Refuse(status=429, reason="TooManyRequests", retry_after=3600), probability=0.02
+    ),
     "500": Rule(action=INTERNAL, probability=0.1),
     "503": Rule(action=UNAVAILABLE, probability=0.1),
     "slow": Rule(action=Slow(seconds=3), probability=0.05),
@@ -35,6 +41,7 @@ FAULTS = {
     "stale lists": Rule(action=Stale(), path="/[a-z]+s$", probability=0.3),
     "a watch that is cut": Rule(action=CutWatch(), times=20),
     "a watch that expires": Rule(action=ExpireWatch(), times=20),
+    "a watch that expires at its start": Rule(action=GONE, query="watch=true", times=20),
     "events twice": Rule(action=DuplicateEvents(), times=20),
     "events out of order": Rule(action=ReorderEvents(), times=20),
 }

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from canary_analyzer.cluster import cache as caching
+from canary_analyzer.cluster import pauses
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import CONFIGMAPS, PODS, SERVICES, Cluster
 from canary_analyzer.sandbox.api import ApiServer
@@ -111,9 +112,9 @@ def test_no_document_carries_who_owns_its_fields(place):
 
 def test_nothing_is_missed_where_a_watch_has_to_begin_anew(place, monkeypatch):
     """The watch breaks off while more happens than the server remembers: what is known is forgotten and read again."""
+    monkeypatch.setattr(pauses, "SHORTEST_SECONDS", 0.01)
     place.make("app", 80)
     assert place.port("app") == 80
-    monkeypatch.setattr(caching, "RETRY_SECONDS", 0.01)
     mirror = place.cache._mirror(SERVICES, "default")
     watch, broken = place.counted.watch, threading.Event()
 
@@ -147,3 +148,80 @@ def test_where_watching_is_forbidden_each_look_is_a_request(place, monkeypatch):
     monkeypatch.setattr(place.counted, "list", forbidden)
     assert [place.port("app") for _ in range(3)] == [80, 80, 80]
     assert place.asked == {"get": 3}
+
+
+def ends_at_once(asked):
+    asked.say(b"")
+
+
+def is_too_old(asked):
+    asked.say({"kind": "Status", "message": "too old resource version"}, 410)
+
+
+@pytest.mark.parametrize("end", [ends_at_once, is_too_old])
+def test_a_watch_that_ends_too_soon_is_not_begun_anew_with_each_look(api, monkeypatch, end):
+    monkeypatch.setattr(pauses, "SHORTEST_SECONDS", 60.0)
+    cache = play(api, end)
+    for number in range(20):
+        assert cache.find(SERVICES, "default", f"app-{number}") is not None
+        eventually(lambda: watches(api))  # after the first look
+    cache.close()
+    assert len(watches(api)) == 1
+    assert len(api.asked) == 20 + 2, "each look is a request, beside one list and one watch"
+
+
+def test_nothing_is_believed_while_a_watch_that_ended_has_not_begun_anew(api, monkeypatch):
+    """The next watch hangs at its start: what changes meanwhile, such as a wish to abort, must be seen."""
+    monkeypatch.setattr(pauses, "SHORTEST_SECONDS", 0.0)
+    over = threading.Event()
+
+    def answer(asked):
+        if len(watches(api)) == 1:
+            asked.say(b"")
+        else:
+            over.wait(PATIENCE)
+
+    cache = play(api, answer)
+    cache.find(SERVICES, "default", "app")
+    eventually(lambda: len(watches(api)) == 2)
+    before = len(api.asked)
+    assert [cache.find(SERVICES, "default", "app") is not None for _ in range(2)] == [True, True]
+    assert len(api.asked) == before + 2
+    cache.close()
+    over.set()
+
+
+def test_a_list_that_fails_is_not_tried_anew_with_each_look(api):
+    """Whoever looks would wait for it, one after the other."""
+
+    def answer(asked):
+        if "limit=1" in asked.path:
+            asked.say({"kind": "Status"}, 503, Retry_After="30")
+        else:
+            asked.say(SERVICE)
+
+    api.answer = answer
+    cache = Cache(api.cluster)
+    for _ in range(5):
+        assert cache.find(SERVICES, "default", "app") is not None
+    assert len([each for each in api.asked if "limit=1" in each]) == 1
+
+
+SERVICE = {"metadata": {"name": "app", "namespace": "default", "resourceVersion": "1"}}
+
+
+def play(api, watch):
+    """Make a cache over an API server whose watches are answered so."""
+
+    def answer(asked):
+        if "watch=true" in asked.path:
+            watch(asked)
+        else:
+            asked.say(SERVICE if "limit=1" not in asked.path else {"metadata": {"resourceVersion": "1"}, "items": []})
+
+    api.answer = answer
+    return Cache(api.cluster)
+
+
+def watches(api):
+    return [each for each in api.asked if "watch=true" in each]

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -11,6 +12,7 @@ from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.service import watcher as watching
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.replicas import Alone
@@ -32,16 +34,27 @@ FORGED_MARK = {
 
 
 @pytest.fixture
-def look():
+def watch():
+    """Make a watcher of a cluster; with it come the scheduler of what it wants to have done, and the defects it met."""
+    with ThreadPoolExecutor(1) as workers:
+
+        def watch(cluster):
+            defects, scheduler = [], BackgroundScheduler()  # never started: what is planned stays to be seen
+            reader = SampleReader(PrometheusReader("http://127.0.0.1:9"))
+            ports = Ports(cluster=cluster, reader=reader, clock=lambda: 1e9)
+            rollouts = Rollouts(ports, None, Agenda(scheduler, workers), Offers(profiles=PROFILES), Alone())
+            return Watcher("", cluster, rollouts, Alone(), lambda: defects.append(1)), scheduler, defects
+
+        yield watch
+
+
+@pytest.fixture
+def look(watch):
     """Let a watcher look at a cluster; returns whose wishes it wants to take in, and how many defects it has met."""
 
     def look(cluster):
-        defects, scheduler = [], BackgroundScheduler()  # never started: what is planned stays to be seen
-        ports = Ports(cluster=cluster, reader=SampleReader(PrometheusReader("http://127.0.0.1:9")), clock=lambda: 1e9)
-        with ThreadPoolExecutor(1) as workers:
-            rollouts = Rollouts(ports, None, Agenda(scheduler, workers), Offers(profiles=PROFILES), Alone())
-            watcher = Watcher("", cluster, rollouts, Alone(), lambda: defects.append(1))
-            watcher.look()
+        watcher, scheduler, defects = watch(cluster)
+        watcher.look()
         assert watcher.synced.is_set()
         return [job.id for job in scheduler.get_jobs()], len(defects)
 
@@ -92,3 +105,76 @@ def test_a_deployment_that_cannot_be_understood_is_left_out_alone(api, look):
 
     api.answer = answer
     assert look(api.cluster) == (["intake/default/whole"], 1)
+
+
+class Enough(BaseException):
+    """The test has seen what it wanted."""
+
+
+class Clock:
+    """Stands for the module `time`: pauses are over at once, and after some of them the test is."""
+
+    def __init__(self, pauses):
+        self.now, self.left, self.slept = 0.0, pauses, []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+        self.slept.append(seconds)
+        if len(self.slept) == self.left:
+            raise Enough
+
+
+GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old resource version"}}
+
+
+def line(event):
+    return json.dumps(event).encode() + b"\n"
+
+
+GROWING = [1, 2, 4, 8, 16, 30, 30]
+ENDS = {
+    "the version is too old": (lambda asked: asked.say({"kind": "Status"}, 410), GROWING),
+    "the version turns out to be too old": (lambda asked: asked.say(line(GONE)), GROWING),
+    "it ends at once": (lambda asked: asked.say(b""), GROWING),
+    "it is refused": (lambda asked: asked.say({"kind": "Status"}, 403), GROWING),
+    "what it tells is no object": (lambda asked: asked.say(line({"type": "ADDED", "object": None})), GROWING),
+    "the server wants to be left alone": (
+        lambda asked: asked.say({"kind": "Status"}, 429, Retry_After="10"),
+        [10, 10, 10, 10, 16, 30, 30],
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "slept"), ENDS.values(), ids=ENDS)
+def test_a_watch_that_ends_too_soon_is_begun_anew_less_and_less_often(api, watch, end, slept):
+    def answer(asked):
+        if "watch=true" in asked.path:
+            end(asked)
+        else:
+            asked.say({"metadata": {"resourceVersion": "1"}, "items": []})
+
+    api.answer = answer
+    watcher, _, _ = watch(api.cluster)
+    clock = Clock(len(slept))
+    with mock.patch.object(watching, "time", clock), pytest.raises(Enough):
+        watcher.run()
+    assert clock.slept == slept
+
+
+def test_a_watch_that_lasted_is_begun_anew_at_once(api, watch):
+    clock = Clock(4)
+    lasting = iter([0, 0, 240, 0])
+
+    def answer(asked):
+        if "watch=true" in asked.path:
+            clock.now += next(lasting)
+        asked.say({"metadata": {"resourceVersion": "1"}, "items": []} if "watch=true" not in asked.path else b"")
+
+    api.answer = answer
+    watcher, _, _ = watch(api.cluster)
+    with mock.patch.object(watching, "time", clock), pytest.raises(Enough):
+        watcher.run()
+    assert clock.slept == [1, 2, 0, 1]

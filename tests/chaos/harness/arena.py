@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from dataclasses import dataclass
+from types import SimpleNamespace
 from unittest import mock
 
 import urllib3
@@ -18,7 +19,7 @@ from harness.emulator import Document, Emulator
 from harness.process import Process
 from harness.routes import is_served, splits
 from harness.traffic import Moment, Quality, ScriptedReader, Traffic
-from harness.wire import Wire
+from harness.wire import Quiet, Wire
 from harness.world import World
 
 START = 1_800_000_000.0
@@ -68,6 +69,7 @@ class Arena:
         self._process: Process | None = None
         self._seen: object = None
         self._watch_ends = START
+        self._deaf_until = START
 
     # Time --------------------------------------------------------------------------------------------------------
 
@@ -99,7 +101,7 @@ class Arena:
                 return
             self._process = self._started()
         try:
-            with mock.patch.object(watcher, "time", self):
+            with mock.patch.object(watcher, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self._pause)):
                 if self._has_news():
                     self._process.look()
                 self._process.jobs.run(self.now)
@@ -111,8 +113,15 @@ class Arena:
         """Seconds since the beginning."""
         return self.now - START
 
+    def _pause(self, seconds: float) -> None:
+        """Let the watcher, which has a thread of its own, hear nothing for so long, while all others work."""
+        self._deaf_until = self._watch_ends = self.now + seconds
+        raise Quiet
+
     def _has_news(self) -> bool:
         """Whether Deployments have changed in more than their status, or the watch of them ends."""
+        if self.now < self._deaf_until:
+            return False
         seen = [
             (each["metadata"]["uid"], each["metadata"].get("annotations"), each["spec"])
             for each in self.emulator.all(DEPLOYMENTS)
@@ -135,6 +144,7 @@ class Arena:
         """End the service; it starts again after `down_seconds`."""
         self.kills += 1
         self._process, self._seen = None, None
+        self._deaf_until = self.now
         self._down_until = self.now + self.down_seconds
 
     # What is watched -----------------------------------------------------------------------------------------------

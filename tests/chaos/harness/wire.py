@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -60,7 +61,8 @@ class Wire:
         actions = self._script.actions(asked)
         for action in actions:
             if isinstance(action, Refuse):
-                return _response(action.status, action.body())
+                told = {} if action.retry_after is None else {"retry-after": str(action.retry_after)}
+                return _response(action.status, action.body(), more=told)
             if isinstance(action, Drop) and not action.after:
                 raise urllib3.exceptions.ProtocolError("the connection broke before an answer")
         if watch:
@@ -118,6 +120,9 @@ class Wire:
 class _Body(io.BytesIO):
     """Closes itself at its end, as `http.client.HTTPResponse` does."""
 
+    def read1(self, size: int | None = -1) -> bytes:
+        return self.read(size)
+
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
         if self.tell() == len(self.getbuffer()):
@@ -142,7 +147,9 @@ def _bytes(body: Any) -> bytes:
     return body if isinstance(body, bytes) else str(body).encode()
 
 
-def _response(status: int, content: bytes, cut: int | None = None) -> urllib3.HTTPResponse:
-    headers = {"content-type": "application/json", "content-length": str(len(content))}
+def _response(
+    status: int, content: bytes, cut: int | None = None, more: Mapping[str, str] = MappingProxyType({})
+) -> urllib3.HTTPResponse:
+    headers = {"content-type": "application/json", "content-length": str(len(content)), **more}
     sent = _Body(content if cut is None else content[:cut])
     return urllib3.HTTPResponse(body=sent, headers=headers, status=status, reason=str(status), preload_content=False)
