@@ -58,7 +58,7 @@ def listed(cluster: Cluster, namespace: str) -> Mapping[str, str]:
     found = cluster.list(LEASES, namespace, f"{REPLICA_LABEL}=true").items
     return {
         lease["metadata"]["name"].removeprefix(PREFIX): (
-            lease["metadata"]["resourceVersion"] if lease["spec"].get("holderIdentity") else GIVEN_UP
+            lease["metadata"]["resourceVersion"] if (lease.get("spec") or {}).get("holderIdentity") else GIVEN_UP
         )
         for lease in found
         if lease["metadata"]["name"].startswith(PREFIX)

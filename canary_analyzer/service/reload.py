@@ -59,8 +59,9 @@ class Reloader:
         settings: ServiceSettings,
         apply: Callable[[ServiceSettings], None],
         registry: CollectorRegistry,
+        on_defect: Callable[[], None],
     ) -> None:
-        self._file, self._settings, self._apply = file, settings, apply
+        self._file, self._settings, self._apply, self._on_defect = file, settings, apply, on_defect
         self._content = ""  # unknown: what was read at the start may have changed since
         self._asked = Event()
         self._success = Gauge(
@@ -87,6 +88,14 @@ class Reloader:
         if content == self._content and not anyway:
             return
         self._content = content
+        try:
+            self._read()
+        except Exception:
+            self._success.set(0)
+            log.exception("the config file could not be taken over by a defect of ours", file=str(self._file.path))
+            self._on_defect()
+
+    def _read(self) -> None:
         try:
             settings = self._file.load()
         except Misconfigured as error:

@@ -58,28 +58,28 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     logs.configure()
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
+    health = telemetry.health
     telemetry.reporter = settings.prometheus.reporter
-    cluster = Cluster.connect(kubeconfig, telemetry.health.requested)
-    shards = _shards(cluster, settings.replicas, telemetry.health)
+    cluster = Cluster.connect(kubeconfig, health.requested)
+    shards = _shards(cluster, settings.replicas, health)
     ports = Ports(
         cluster=cluster,
         cache=Cache(cluster, settings.namespaces),
-        reader=samples.reader(settings.prometheus, telemetry.health.queried),
+        reader=samples.reader(settings.prometheus, health.queried),
         clock=time.time,
-        webhooks=Webhooks(settings=settings.webhooks),
-        notifications=Notifications(telemetry.health.notified, shards.owns),
+        webhooks=Webhooks(settings=settings.webhooks, on_defect=health.defect),
+        notifications=Notifications(health.notified, shards.owns, health.defect),
         read_logs=settings.read_logs,
     )
     agenda = Agenda.on_threads(settings.workers)
     rollouts = Rollouts(ports, telemetry, agenda, settings.offers, shards)
     watchers = [
-        Watcher(namespace, ports.cluster, rollouts, shards, telemetry.health.defect)
-        for namespace in settings.namespaces or ("",)
+        Watcher(namespace, ports.cluster, rollouts, shards, health.defect) for namespace in settings.namespaces or ("",)
     ]
     archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
     pages = Pages(archive, settings.links, time.time)
     pulse = Pulse(agenda)
-    telemetry.health.show(shards.is_working, lambda: agenda.overdue(time.time()))
+    health.show(shards.is_working, lambda: agenda.overdue(time.time()))
     sources = http.Sources(
         registry=registry,
         ready=lambda: all(watcher.synced.is_set() for watcher in watchers),
@@ -90,7 +90,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     told_to_stop = _on_signal()
     if file is not None:
         put_in_force = partial(_take_over, _Changeable(rollouts, pages, telemetry, settings.prometheus))
-        reloader = Reloader(file, settings, put_in_force, registry)
+        reloader = Reloader(file, settings, put_in_force, registry, health.defect)
         signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
         pulse.start("config", reloader.follow)
     ports.notifications.configure(settings.notifications, settings.status_page_url)

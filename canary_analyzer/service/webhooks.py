@@ -75,6 +75,8 @@ class Webhooks:
 
     settings: Mapping[str, WebhookSettings] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    on_defect: Callable[[], None] = lambda: None
+    """Called when a call fails by a defect of ours."""
     _asked: dict[Key, _Asked] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -128,6 +130,7 @@ class Webhooks:
             answer = _ask(settings, body)
         except Exception:
             log.exception("a webhook could not be called by a defect of ours", webhook=call.webhook)
+            self.on_defect()
             answer = _failed(settings, "could not be called; see the service's log")
         log.info("webhook called", webhook=call.webhook, call=body["id"], passed=answer.passed, answer=answer.text)
         self._answered(asked, answer)

@@ -18,12 +18,12 @@ def config(tmp_path):
         registry = CollectorRegistry()
 
         def __init__(self):
-            self.applied = []
+            self.applied, self.defects = [], 0
 
         def write(self, text):
             folder = tmp_path / f"..{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
-            (folder / "config.yaml").write_text(text)
+            (folder / "config.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
             swap = tmp_path / "..swap"
             swap.symlink_to(folder)
             swap.rename(tmp_path / "..data")
@@ -32,7 +32,15 @@ def config(tmp_path):
 
         def reloader(self):
             file = ConfigFile(path=self.path, over={"http": {"port": 0}})
-            return Reloader(file, file.load(), self.applied.append, self.registry)
+            return Reloader(file, file.load(), self.apply, self.registry, self.defect)
+
+        def apply(self, settings):
+            self.applied.append(settings)
+            if settings.workers == 13:
+                raise LookupError("a defect")
+
+        def defect(self):
+            self.defects += 1
 
         def successful(self):
             return self.registry.get_sample_value(SUCCESS) == 1
@@ -65,6 +73,9 @@ def test_what_the_command_line_replaced_stays_replaced(config):
     [
         pytest.param("profiles: {quick: {tick_seconds: -1}, standard: {setle: 1}}", "tick_seconds", id="mistakes"),
         pytest.param("profiles: [", "it is not YAML", id="no YAML"),
+        pytest.param("status_page_url: 2024-13-45", "it is not YAML: month", id="a date that there is not"),
+        pytest.param("workers: 0b_", "it is not YAML", id="a number that is none"),
+        pytest.param(b"status_page_url: \xe9", "it is not YAML", id="not UTF-8"),
     ],
 )
 def test_a_bad_config_keeps_the_old_one_and_says_so(config, text, said):
@@ -77,6 +88,17 @@ def test_a_bad_config_keeps_the_old_one_and_says_so(config, text, said):
     assert said in " ".join(logs[0]["mistakes"])
     config.write("profiles: {quick: {tick_seconds: 4}}")
     reloader.look()
+    assert config.successful()
+
+
+def test_a_defect_of_ours_is_counted_and_the_next_change_is_read_all_the_same(config):
+    reloader = config.reloader()
+    config.write("workers: 13\nread_logs: false")
+    reloader.look()
+    assert (config.defects, config.successful()) == (1, False)
+    config.write("read_logs: false")
+    reloader.look()
+    assert config.applied[-1].read_logs is False
     assert config.successful()
 
 

@@ -43,9 +43,9 @@ def come(cluster, health):
     """Start a replica; whatever is left of it is taken away after the test."""
     started = []
 
-    def come(name, api=cluster, lease=LEASE):
+    def come(name, api=cluster, lease=LEASE, on_change=lambda: None):
         replica = Replicas(api, "default", name, lease, health)
-        replica.thread(lambda: None).start()
+        replica.thread(on_change).start()
         started.append(replica)
         return replica
 
@@ -135,3 +135,15 @@ def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster
     eventually(lambda: registry.get_sample_value("canary_analyzer_leases_lost_total") == 1)
     eventually(lambda: of(one) == set(KEYS))
     assert leases.listed(cluster, "default")[name] == leases.GIVEN_UP
+
+
+def test_a_defect_of_ours_does_not_end_the_renewals_and_is_counted(come, cluster, registry):
+    one = come("one", lease=0.5, on_change=broken)
+    eventually(lambda: registry.get_sample_value("canary_analyzer_defects_total") == 1)
+    before = leases.listed(cluster, "default")
+    eventually(lambda: leases.listed(cluster, "default") != before)
+    assert of(one) == set(KEYS)
+
+
+def broken():
+    raise LookupError("a defect")

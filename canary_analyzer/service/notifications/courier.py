@@ -38,11 +38,12 @@ class Courier:
     Args:
         receiver: whom, and how.
         on_try: told the result of each try: `ok`, `error` or `given-up`.
+        on_defect: called when a try fails by a defect of ours.
     """
 
-    def __init__(self, receiver: Receiver, on_try: Callable[[str], None]) -> None:
+    def __init__(self, receiver: Receiver, on_try: Callable[[str], None], on_defect: Callable[[], None]) -> None:
         self.receiver = receiver
-        self._on_try = on_try
+        self._on_try, self._on_defect = on_try, on_defect
         self._waiting: list[_Errand] = []
         self._known: set[str] = set()
         self._numbers = itertools.count()
@@ -79,6 +80,7 @@ class Courier:
                 self._try(errand)
             except Exception as error:  # its message could name the address
                 log.error("a notification failed by a defect of ours, trying again", error=type(error).__name__)
+                self._on_defect()
                 self._again(errand, 0.0)
 
     def _next(self) -> "_Errand | None":

@@ -34,12 +34,16 @@ class Notifications:
     Args:
         on_try: told the receiver's name and the result of each try: `ok`, `error` or `given-up`.
         owns: whether a Deployment, by namespace and name, is this replica's; it may be another's by the next try.
+        on_defect: called when something fails by a defect of ours.
     """
 
     def __init__(
-        self, on_try: Callable[[str, str], None] = lambda *_: None, owns: Callable[[Key], bool] = lambda _: True
+        self,
+        on_try: Callable[[str, str], None] = lambda *_: None,
+        owns: Callable[[Key], bool] = lambda _: True,
+        on_defect: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_try, self._owns = on_try, owns
+        self._on_try, self._owns, self._on_defect = on_try, owns, on_defect
         self._lock = threading.Lock()
         self._couriers: dict[str, Courier] = {}
         self._accounts: dict[Key, Account] = {}
@@ -61,7 +65,7 @@ class Notifications:
                     courier.stop()
                     del self._couriers[name]
             for name in wanted.keys() - self._couriers.keys():
-                self._couriers[name] = Courier(wanted[name], partial(self._on_try, name))
+                self._couriers[name] = Courier(wanted[name], partial(self._on_try, name), self._on_defect)
 
     def post(self, cluster: Cluster, record: Record) -> None:
         """Send on its way what has become of a run and is neither told nor on its way yet."""
@@ -118,6 +122,7 @@ class Notifications:
             log.warning("what is still to be told could not be read, trying again", error=str(error))
         except Exception:
             log.exception("what is still to be told could not be told by a defect of ours, trying again")
+            self._on_defect()
 
     def _offer(self, record: Record) -> Offer:
         run, page_url = record.run, self._page_url
