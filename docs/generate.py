@@ -97,7 +97,7 @@ def metric_table() -> str:
     """Return the metrics of the service."""
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
-    Reloader(ConfigFile(path=Path()), ServiceSettings(), lambda _: None, registry)
+    Reloader(ConfigFile(path=Path()), ServiceSettings(), lambda _: None, registry, lambda: None)
     telemetry.health.requested("get", 200)
     telemetry.health.notified("releases", "ok")
     own = [each for each in registry.collect() if each.name.startswith("canary_analyzer")]
