@@ -132,6 +132,7 @@ class Cluster:
         self._api = api
         self._on_request = on_request or (lambda *_: None)
         self._may_write: Callable[[], None] = lambda: None
+        self._timeout = TIMEOUT
 
     @classmethod
     def connect(cls, kubeconfig: Path | None, on_request: Callable[[str, int], None] | None = None) -> Self:
@@ -164,6 +165,12 @@ class Cluster:
         fenced = copy(self)
         fenced._may_write = may_write
         return fenced
+
+    def within(self, seconds: float) -> Self:
+        """Return the same cluster for one to whom an answer is of no use that does not begin within so many seconds."""
+        hasty = copy(self)
+        hasty._timeout = (min(seconds, TIMEOUT[0]), min(seconds, TIMEOUT[1]))
+        return hasty
 
     def get(self, kind: Kind, namespace: str, name: str) -> Document:
         """Return one object.
@@ -319,7 +326,7 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response: urllib3.BaseHTTPResponse = self._api.call_api(*serialized, _request_timeout=TIMEOUT).response
+            response: urllib3.BaseHTTPResponse = self._api.call_api(*serialized, _request_timeout=self._timeout).response
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             self._on_request(request.verb or VERBS[request.method], 0)
             raise ClusterError(f"{request}: {error}") from error

@@ -61,8 +61,9 @@ class Replicas:
 
     def __init__(self, cluster: Cluster, namespace: str, name: str, lease_seconds: float, health: Health) -> None:
         self._health = health
-        self._cluster, self._namespace, self._name = cluster, namespace, name
-        self._lease_seconds = lease_seconds
+        # Two renewals may fail: one that hangs must leave time for others before the fence.
+        self._cluster = cluster.within(RENEW * lease_seconds)
+        self._namespace, self._name, self._lease_seconds = namespace, name, lease_seconds
         self._claims: Claims | None = None
         self._lost = ""
         """The name under which the Lease was lost, until it is given up."""

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster import leases
 from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
-from canary_analyzer.sandbox.faults import Refuse, Rule, Slow, faulty
+from canary_analyzer.sandbox.faults import UNAVAILABLE, Refuse, Rule, Slow, faulty
 from canary_analyzer.service.health import Health
 from canary_analyzer.service.replicas import Replicas, Unclaimed
 
@@ -128,17 +128,30 @@ def test_one_whose_lease_is_taken_away_comes_back_as_another(come, cluster):
 
 def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster, api, registry):
     """In between its runs were let go, or taken over; under a new name it takes them up again."""
-    one = come("one", api.client, lease=0.5)
+    one = come("one", api.client, lease=1.0)
     eventually(lambda: of(one) == set(KEYS))
     (name,) = leases.listed(cluster, "default")
-    api.play(Rule(action=Slow(seconds=0.25), methods=("PATCH",), times=1))
+    failed = Rule(action=UNAVAILABLE, methods=("PATCH",), times=1)
+    slow = Slow(seconds=0.15)
+    api.play(failed, Rule(action=slow, methods=("PATCH",), skip=1, times=1), Rule(action=slow, methods=("GET",), times=1))
     eventually(lambda: registry.get_sample_value("canary_analyzer_leases_lost_total") == 1)
     eventually(lambda: of(one) == set(KEYS))
     assert leases.listed(cluster, "default")[name] == leases.GIVEN_UP
 
 
+def test_a_renewal_that_hangs_is_tried_again_before_the_lease_is_lost(come, cluster, api, registry):
+    one = come("one", api.client)
+    eventually(lambda: of(one) == set(KEYS))
+    before = leases.listed(cluster, "default")
+    api.play(Rule(action=Slow(seconds=60), methods=("PATCH",), times=1))
+    eventually(lambda: api.fired)
+    eventually(lambda: leases.listed(cluster, "default") != before)
+    assert leases.listed(cluster, "default").keys() == before.keys()
+    assert registry.get_sample_value("canary_analyzer_leases_lost_total") == 0
+
+
 def test_a_defect_of_ours_does_not_end_the_renewals_and_is_counted(come, cluster, registry):
-    one = come("one", lease=0.5, on_change=broken)
+    one = come("one", on_change=broken)
     eventually(lambda: registry.get_sample_value("canary_analyzer_defects_total") == 1)
     before = leases.listed(cluster, "default")
     eventually(lambda: leases.listed(cluster, "default") != before)
