@@ -1,4 +1,8 @@
 import socket
+import struct
+import threading
+import time
+from contextlib import ExitStack, suppress
 
 import pytest
 import requests
@@ -87,12 +91,70 @@ def test_every_answer_forbids_what_is_not_ours(served, path):
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
+    assert headers["Server"] == "canary-analyzer"
 
 
-def test_a_client_that_says_nothing_keeps_no_probe_waiting(served):
+@pytest.fixture
+def connect(served):
+    """Open a connection to the server."""
     host, port = served[0].removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))):
-        assert requests.get(f"{served[0]}/healthz", timeout=5).status_code == 200
+    with ExitStack() as connections:
+        yield lambda: connections.enter_context(socket.create_connection((host, int(port)), timeout=5))
+
+
+def test_a_client_that_says_nothing_keeps_no_probe_waiting(served, connect):
+    connect()
+    assert requests.get(f"{served[0]}/healthz", timeout=5).status_code == 200
+
+
+def test_a_client_that_drips_is_hung_up_on(connect, monkeypatch):
+    monkeypatch.setattr(http, "LONGEST_SECONDS", 0.2)
+    client = connect()
+    client.settimeout(0.02)
+    until, ended = time.monotonic() + 5, False
+    while not ended and time.monotonic() < until:
+        with suppress(TimeoutError):
+            client.sendall(b"G")
+            ended = client.recv(1) == b""
+    assert ended
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Places for few connections; to be asked for before the server."""
+    monkeypatch.setattr(http, "MOST", 5)
+
+
+def test_however_many_connect_there_are_few_threads_and_a_probe_gets_in(few, served, connect):
+    before = threading.active_count()
+    for _ in range(20):
+        connect()
+    assert requests.get(f"{served[0]}/healthz", timeout=5).status_code == 200
+    assert threading.active_count() <= before + http.MOST
+
+
+def test_a_client_that_goes_away_is_not_news(served, connect, capfd):
+    for sent in (b"", b"GE", b"GET / HTTP/1.1\r\n"):
+        client = connect()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it resets, not ends
+        client.sendall(sent)
+        client.close()
+    assert requests.get(f"{served[0]}/healthz", timeout=5).status_code == 200
+    until = time.monotonic() + 5
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("head", [b"GET / 5 HTTP/1.1", b"GET / HTTP/1.1" + 200 * b"\r\na: b"], ids=["words", "length"])
+def test_the_answer_to_what_is_no_request_is_guarded_too(connect, head):
+    client = connect()
+    client.sendall(head + b"\r\n\r\n")
+    with client.makefile("rb") as file:
+        answer = file.read().decode()
+    assert "default-src 'none'" in answer
+    assert "Python" not in answer
 
 
 def test_a_page_that_cannot_be_made_breaks_nothing_else(served):
