@@ -65,6 +65,8 @@ class Expired(ClusterError):
     """The server has forgotten what a watch or a list is to go on from: list again."""
 
 
+REFUSED = frozenset({400, 403, 404, 405, 422})
+"""The status of an answer to a write that the API server will never take."""
 ERRORS: Mapping[int, type[ClusterError]] = {404: NotFound, 409: Conflict, 410: Expired}
 
 

@@ -12,7 +12,7 @@ import structlog
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, records, routes, siblings
 from canary_analyzer.cluster.act import SETTLE_SECONDS
-from canary_analyzer.cluster.client import MANAGER, Cluster, ClusterError
+from canary_analyzer.cluster.client import MANAGER, REFUSED, Cluster, ClusterError
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.traces import Mark, Traces, has_marks, marks_of, unmarked
 from canary_analyzer.routing import Document
@@ -29,14 +29,15 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         wait: sleeps for some seconds.
 
     Raises:
-        ClusterError: the API server refused or did not answer; what is left is found by the next sweep.
+        ClusterError: the API server did not answer, or, once all else is done, a route could not be given back; what is
+            left is found by the next sweep.
     """
     marked = [each for each in _marked_routes(cluster, namespace) if namespace in ("", each[1].traces.namespace)]
     active = {run.uid for run in records.active_runs(cluster, namespace)} if marked else set()
     found = [
         (route, mark) for route, mark in marked if mark.traces.uid not in active and _is_orphan(cluster, mark.traces)
     ]
-    stuck = {_run(mark) for route, mark in found if not _given_back(cluster, route, mark)}
+    stuck = {_run(mark): error for route, mark in found if (error := _give_back(cluster, route, mark)) is not None}
     traces = tuple({_run(mark): mark.traces for _, mark in found if _run(mark) not in stuck}.values())
     if traces:
         wait(SETTLE_SECONDS)
@@ -49,6 +50,8 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         log.warning("a run without a record had made this: deleted", kind=kind.plural, name=metadata["name"])
         siblings.dispose(cluster, kind, document)
     _give_up(cluster, namespace)
+    for error in stuck.values():
+        raise error
     return traces
 
 
@@ -57,18 +60,17 @@ def _run(mark: Mark) -> tuple[str, str]:
     return mark.traces.namespace, mark.traces.run
 
 
-def _given_back(cluster: Cluster, route: RouteRef, mark: Mark) -> bool:
-    """Make a route what its mark says it was; False where that makes no sense, for anything can stand in a mark."""
+def _give_back(cluster: Cluster, route: RouteRef, mark: Mark) -> ClusterError | None:
+    """Make a route what its mark says it was; return why that is impossible, for anything can stand in a mark."""
     try:
         routes.edit(cluster, [route], partial(_restored, mark=mark))
-    except ClusterError:
-        raise
+        routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
     except Exception as error:
-        log.error("a route's mark cannot be followed; take it away", route=str(route), error=str(error))
-        return False
-    routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+        if isinstance(error, ClusterError) and error.status not in REFUSED:
+            raise
+        return ClusterError(f"{route} cannot be given back as its mark says; mend it and take the mark away: {error}")
     log.warning("a run without a record had edited this route: given back", route=str(route), run=mark.traces.run)
-    return True
+    return None
 
 
 def _give_up(cluster: Cluster, namespace: str) -> None:

@@ -14,7 +14,7 @@ import structlog
 from canary_analyzer.cluster import events, findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.cache import Cache
-from canary_analyzer.cluster.client import Cluster, ClusterError
+from canary_analyzer.cluster.client import REFUSED, Cluster, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.glance import Glance, glance
 from canary_analyzer.cluster.observe import observe
@@ -37,9 +37,6 @@ from canary_analyzer.service.webhooks import Webhooks
 log = structlog.get_logger()
 
 TROUBLED = frozenset({Phase.HOLDING, Phase.ABORTING, Phase.ABORTED})
-
-REFUSED = frozenset({400, 403, 404, 405, 422})
-"""What the API server answers to a write that it will never take."""
 
 STORY_TICKS = 15
 """Ticks after which a run that does not change is saved all the same, for its story: 0.07 writes per tick.

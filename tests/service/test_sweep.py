@@ -1,6 +1,7 @@
 """What a run leaves when it is cut off between two last writes and its record is lost, over the API emulator."""
 
 import json
+import re
 from collections import Counter
 from contextlib import suppress
 
@@ -24,6 +25,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.rollout.traces import Traces
 from canary_analyzer.routing import Target, Traffic
+from canary_analyzer.sandbox.faults import Refuse, Rule, faulty
 from canary_analyzer.service.intake import take_in
 
 AUTOSCALER = {
@@ -84,9 +86,9 @@ def test_a_run_of_the_same_name_but_of_a_deployment_made_anew_is_another_run(clu
     assert app.route()["spec"] == before
 
 
-def other_route(cluster, traces):
+def other_route(cluster, traces, spec=None):
     """Make a route that bears the mark of a run that has no record, with these traces."""
-    mark = json.dumps({"traces": traces.model_dump(mode="json"), "spec": {}})
+    mark = json.dumps({"traces": traces.model_dump(mode="json"), "spec": spec or {}})
     annotations = {f"run.canary-analyzer.io/{traces.namespace}.{traces.deployment}": mark}
     metadata = {"name": "theirs", "namespace": "default", "annotations": annotations}
     kind = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
@@ -116,6 +118,30 @@ def test_a_forged_mark_takes_nothing_away_from_an_active_run(cluster, app, forge
         cluster.get(VIRTUAL_SERVICES, "default", "theirs")["metadata"]["annotations"]
         == marked["metadata"]["annotations"]
     )
+
+
+FORBIDDEN = Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path="/virtualservices/theirs")
+IMPOSSIBLE = {
+    "its mark makes no sense": ({"http": [{"route": [{"destination": {"host": "theirs"}, "weight": "abc"}]}]}, []),
+    "it is not ours to write": ({}, [FORBIDDEN]),
+}
+
+
+@pytest.mark.parametrize(("spec", "rules"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_route_that_cannot_be_given_back_is_told_and_all_else_is_swept(
+    cluster, app, held, make, tmp_path, spec, rules
+):
+    target = Target(namespace="default", stable="theirs", canary="theirs-canary")
+    run = make.run(name="theirs-1", deployment="theirs", uid="gone", target=target)
+    marked = other_route(cluster, Traces.of(run), spec)
+    kubeconfig = (tmp_path / "kubeconfig").read_text()
+    server = re.search(r"http://127.0.0.1:\d+", kubeconfig)[0]
+    with faulty(server, rules) as proxy:
+        (tmp_path / "proxied").write_text(kubeconfig.replace(server, proxy.url))
+        with pytest.raises(ClusterError, match="VirtualService default/theirs cannot be given back"):
+            sweep(Cluster.connect(tmp_path / "proxied"), "", lambda _: None)
+    assert cluster.get(VIRTUAL_SERVICES, "default", "theirs")["metadata"] == marked["metadata"]
+    assert cluster.get(AUTOSCALERS, "default", "app")["spec"] == held["spec"]
 
 
 def test_the_traces_of_active_runs_cost_no_look_at_each(cluster, app, tmp_path):

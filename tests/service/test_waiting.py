@@ -64,6 +64,19 @@ def test_a_request_that_is_refused_is_counted_once(rollouts, diary, app, registr
     assert registry.get_sample_value("canary_analyzer_verdicts_total", refused) == 1
 
 
+def test_a_server_that_wants_to_be_left_alone_is(api, diary):
+    api.answer = lambda asked: asked.say({"kind": "Status"}, 429, Retry_After="7")
+    reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
+    ports = Ports(cluster=api.cluster, reader=reader, clock=lambda: diary.now)
+    with ThreadPoolExecutor(1) as workers:
+        agenda = Agenda(diary, workers)
+        Rollouts(ports, Telemetry(CollectorRegistry()), agenda, Offers(profiles=PROFILES), Alone()).request(
+            ("default", "app"), None
+        )
+        diary.next()
+    assert [at - diary.now for at, *_ in diary.jobs.values()] == [7]
+
+
 def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts, diary, app, cluster):
     app.annotate(image="app:v2")
     app.roll_out(observedGeneration=0)
