@@ -328,7 +328,8 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response: urllib3.BaseHTTPResponse = self._api.call_api(*serialized, _request_timeout=self._timeout).response
+            response: urllib3.BaseHTTPResponse
+            response = self._api.call_api(*serialized, _request_timeout=self._timeout).response
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             self._on_request(request.verb or VERBS[request.method], 0)
             raise ClusterError(f"{request}: {error}") from error

@@ -57,12 +57,11 @@ def test_a_server_that_wants_to_be_left_alone_is_asked_once_and_its_wish_passed_
 
 
 @pytest.mark.parametrize(("ask", "method"), ASKS.values(), ids=ASKS)
-def test_a_server_that_hangs_is_waited_for_once(api, ask, method, monkeypatch):
+def test_a_server_that_hangs_is_waited_for_once(api, ask, method):
     over = threading.Event()
     api.answer = lambda _: over.wait(20)
-    monkeypatch.setattr(clients, "TIMEOUT", (5.0, 0.1))
     with pytest.raises(ClusterError, match="timed out"):
-        ask(api.cluster)
+        ask(api.cluster.within(0.1))
     over.set()
     assert [each.split()[0] for each in api.asked] == [method]
 
@@ -94,18 +93,16 @@ def test_a_connection_that_the_server_has_closed_meanwhile_is_no_failure(api):
     assert len(api.asked) == 3
 
 
-def test_a_watch_that_has_begun_waits_longer_for_events_than_for_its_beginning(api, monkeypatch):
-    monkeypatch.setattr(clients, "TIMEOUT", (5.0, 0.1))
-
+def test_a_watch_that_has_begun_waits_longer_for_events_than_for_its_beginning(api):
     def answer(asked):
         asked.send_response(200)
         asked.send_header("Transfer-Encoding", "chunked")
         asked.end_headers()
-        time.sleep(0.3)
+        time.sleep(0.5)
         asked.wfile.write(b'20\r\n{"type": "ADDED", "object": {}}\n\r\n0\r\n\r\n')
 
     api.answer = answer
-    assert list(api.cluster.watch(DEPLOYMENTS, "1")) == [("ADDED", {})]
+    assert list(api.cluster.within(0.3).watch(DEPLOYMENTS, "1")) == [("ADDED", {})]
 
 
 def test_an_answer_that_comes_in_drops_is_given_up(api, monkeypatch):
