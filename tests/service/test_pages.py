@@ -79,6 +79,15 @@ def test_an_api_server_that_does_not_answer_leaves_what_was_known(cluster, run, 
         assert site.pages.get("/runs/default/app-1").status.startswith("503")
 
 
+def test_a_record_that_somebody_garbled_is_named_in_place_of_its_page(site, cluster, run):
+    records.create(cluster, run, ())
+    cluster.merge(CONFIGMAPS, "default", "canary-run-app-1", {"data": {"routes.json": "[" * 100_000}})
+    assert "app-1" in site.text("/")
+    page = site.pages.get("/runs/default/app-1")
+    assert page.status.startswith("503")
+    assert "ConfigMap default/canary-run-app-1 cannot be read" in page.body.decode()
+
+
 def test_a_page_is_drawn_once_for_each_state_of_its_run(site, cluster, run):
     record = records.create(cluster, run, ())
     first = site.pages.get("/runs/default/app-1")
