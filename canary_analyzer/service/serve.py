@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.cache import Cache
-from canary_analyzer.cluster.client import Cluster, ClusterError
+from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.service import http, logs, samples
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.archive import Archive
@@ -30,6 +30,7 @@ from canary_analyzer.service.reload import ConfigFile, Reloader
 from canary_analyzer.service.replicas import Alone, Replicas
 from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.settings import PrometheusSettings, ReplicaSettings, ServiceSettings
+from canary_analyzer.service.sharing import Sharing
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
 from canary_analyzer.service.webhooks import Webhooks
@@ -37,6 +38,11 @@ from canary_analyzer.service.webhooks import Webhooks
 log = structlog.get_logger()
 
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+PASSES_SECONDS, LEASE_SECONDS = 25.0, 10.0
+"""So long, when it is told to stop, the service waits for passes to end and for its Lease to be given up.
+
+What it waits for may hang; chart/templates/deployment.yaml has terminationGracePeriodSeconds above the sum.
+"""
 MALLOC = {"M_ARENA_MAX": (-8, 1), "M_MMAP_THRESHOLD": (-3, 128 * 1024)}
 """What malloc is told (mallopt(3)): the number of each parameter, and its value."""
 GARBAGE = 100_000
@@ -44,7 +50,7 @@ GARBAGE = 100_000
 
 
 def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile | None = None) -> None:
-    """Run until SIGTERM or SIGINT; the pass in hand is finished first.
+    """Run until SIGTERM or SIGINT; the pass in hand is finished first, or cut off where it takes too long.
 
     Args:
         settings: in force.
@@ -99,17 +105,28 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     _spare_the_collector()
     agenda.start()
     if isinstance(shards, Replicas):
-        share_out = partial(agenda.once, "share out", _share_out, (rollouts, watchers))
-        pulse.watch(shards.thread(lambda: share_out(time.time())))
+        sharing = Sharing(agenda, rollouts.share_out, [watcher.look for watcher in watchers], health.defect)
+        pulse.watch(shards.thread(sharing.ask))
     for watcher in watchers:
         pulse.start("watch", watcher.run)
     log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
     told_to_stop.wait()
     log.info("stopping after the passes in hand; runs go on with the next start")
-    agenda.close()
+    ended = within(PASSES_SECONDS, agenda.close)
     if isinstance(shards, Replicas):
-        shards.release()
+        within(LEASE_SECONDS, shards.release)
     server.shutdown()
+    if not ended:
+        log.warning("a pass did not end in time and is cut off; its run goes on from what its record says")
+        os._exit(0)  # else the interpreter waits for its thread
+
+
+def within(seconds: float, work: Callable[[], object]) -> bool:
+    """Do some work, and say whether it is done after so many seconds; where it is not, it goes on by itself."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
 
 
 def _spare_memory() -> None:
@@ -150,16 +167,6 @@ def _own_namespace() -> str:
         return os.environ.get("POD_NAMESPACE") or IN_POD.read_text().strip()
     except OSError:
         return ""
-
-
-def _share_out(rollouts: Rollouts, watchers: Sequence[Watcher]) -> None:
-    """Let go of what is others' now, and take up what is ours."""
-    rollouts.share_out()
-    for watcher in watchers:
-        try:
-            watcher.look()
-        except ClusterError as error:
-            log.warning("what other replicas have left could not be read; the next list finds it", error=str(error))
 
 
 @dataclass

@@ -10,6 +10,7 @@ import yaml
 
 from canary_analyzer import __version__
 from canary_analyzer.service.reload import AT_START
+from canary_analyzer.service.serve import LEASE_SECONDS, PASSES_SECONDS
 from canary_analyzer.service.settings import ServiceSettings
 
 USERS = [
@@ -257,6 +258,12 @@ def test_pods_start_anew_for_what_is_not_read_while_they_run_and_for_nothing_els
     assert all(checksum(values) != checksum({}) for values in RESTARTING.values())
     others = [values for values in VALUES.values() if not (values.get("namespaces") or values.get("clusterWide"))]
     assert len({checksum(values) for values in others}) == 1
+
+
+def test_a_pod_is_killed_only_after_the_service_has_given_up_waiting(render):
+    [deployment] = [each for each in render() if each["kind"] == "Deployment"]
+    grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace >= PASSES_SECONDS + LEASE_SECONDS + 10
 
 
 def test_files_that_the_config_names_are_there_for_the_hook_too(render):

@@ -10,6 +10,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.pulse import STALLED_SECONDS, Pulse
+from canary_analyzer.service.serve import within
 
 ONE, OTHER, THIRD = (("shop", name) for name in ("one", "other", "third"))
 PATIENCE = 10.0
@@ -101,6 +102,16 @@ def standing():
 def test_what_is_due_is_a_standstill_where_nothing_keeps_the_time(standing):
     standing.turn(ONE, lambda *_: None, time.time() - 10)
     eventually(lambda: standing.stalled(time.time()) > 0)
+
+
+def test_what_hangs_is_not_waited_for_without_end_when_the_service_stops(hanging):
+    agenda = Agenda.on_threads(1)
+    agenda.start()
+    agenda.turn(ONE, hanging, time.time())
+    eventually(lambda: hanging.begun)
+    assert not within(0.05, agenda.close)
+    agenda.turn(OTHER, hanging, time.time())
+    assert hanging.begun == [ONE], "nothing is begun any more"
 
 
 def test_the_pulse_names_a_thread_that_has_ended(agenda):

@@ -131,9 +131,11 @@ def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster
     one = come("one", api.client, lease=1.0)
     eventually(lambda: of(one) == set(KEYS))
     (name,) = leases.listed(cluster, "default")
-    failed = Rule(action=UNAVAILABLE, methods=("PATCH",), times=1)
-    slow = Slow(seconds=0.15)
-    api.play(failed, Rule(action=slow, methods=("PATCH",), skip=1, times=1), Rule(action=slow, methods=("GET",), times=1))
+    api.play(
+        Rule(action=UNAVAILABLE, methods=("PATCH",), times=1),
+        Rule(action=Slow(seconds=0.15), methods=("PATCH",), skip=1, times=1),
+        Rule(action=Slow(seconds=0.15), methods=("GET",), times=1),
+    )
     eventually(lambda: registry.get_sample_value("canary_analyzer_leases_lost_total") == 1)
     eventually(lambda: of(one) == set(KEYS))
     assert leases.listed(cluster, "default")[name] == leases.GIVEN_UP
