@@ -1,26 +1,30 @@
 """`make chaos-replicas`: three replicas of the service share many rollouts and are killed and frozen at random.
 
-Every rollout has to end as it should, once, whoever worked on it; no two replicas may work on one at a time; what a
-replica had must be taken over within the lease's length and a tick.
+Every rollout has to end as it should, once, whoever worked on it; no two replicas may work on one at a time; all that a
+replica had must be taken over within the lease's length and a tick, and it must have had something. No route may ever
+have weights that are not 100 together, and no replica a defect.
 """
 
 import argparse
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from rig.outcomes import runs, violations
+from rig.outcomes import ENDED, defects, runs, violations
 from rig.service import Service
+from rig.takeovers import Blow, TakenUp, Takeover, late, takeovers
 from rig.traffic import Traffic, prometheus
 from rig.world import HOME, IMAGE, Key, World, Write, app_of, world
 
 from canary_analyzer.service.claims import FENCE
 
 LEASE_SECONDS, TICK_SECONDS = 5.0, 2.0
+TAKEOVER_SECONDS = LEASE_SECONDS + TICK_SECONDS
+"""Within which what a replica had is taken over."""
 STARTS_PER_SECOND = 4.0
 PATIENCE_SECONDS = 900.0
 PROFILE = {
@@ -31,16 +35,6 @@ PROFILE = {
     "deadline_seconds": 3600,
 }
 TAKEN_UP = "run taken up"
-ENDED = ("Succeeded", "Aborted", "Refused")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blow:
-    """What happened to a replica: killed, or frozen for some seconds; in seconds since the epoch."""
-
-    at: float
-    replica: str
-    frozen: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -99,7 +93,8 @@ def main() -> None:
         with prometheus(place.cluster, traffic, Path(name), scrape_seconds=1) as url:
             fleet = Fleet(place=place, folder=Path(name), prometheus_url=url, rng=random.Random(given.seed))
             try:
-                wrong = _played(fleet, apps, bad, given.blows)
+                _played(fleet, apps, given.blows)
+                wrong = [*_wrong(fleet, apps, bad), *traffic.wrong]
             finally:
                 for service in fleet.live:
                     service.stop()
@@ -107,31 +102,39 @@ def main() -> None:
     raise SystemExit(bool(wrong))
 
 
-def _played(fleet: Fleet, apps: list[Key], bad: set[Key], blows: int) -> list[str]:
+def _played(fleet: Fleet, apps: list[Key], blows: int) -> None:
     for _ in range(3):
         fleet.come()
     waiting = list(apps)
     deeds = [fleet.kill, fleet.freeze] * blows
     fleet.rng.shuffle(deeds)
-    pause = len(apps) / STARTS_PER_SECOND / (len(deeds) + 1)
+    pause = max(len(apps) / STARTS_PER_SECOND / (len(deeds) + 1), LEASE_SECONDS)  # a blow is to meet runs
     for deed in [*deeds, lambda: None]:
         end = time.monotonic() + pause
         while waiting and time.monotonic() < end:
             fleet.place.annotate(waiting.pop(0), image=f"{IMAGE}:v2")
             time.sleep(1 / STARTS_PER_SECOND)
+        time.sleep(max(0.0, end - time.monotonic()))
         deed()
     for key in waiting:
         fleet.place.annotate(key, image=f"{IMAGE}:v2")
     _until_ended(fleet.place, len(apps))
-    taken = _takeovers(fleet)
-    print(f"{len(apps)} rollouts, {blows} kills, {blows} pauses; {len(taken)} runs changed hands by them")
-    allowed = LEASE_SECONDS + TICK_SECONDS
-    if taken:
-        median = sorted(taken)[len(taken) // 2]
-        print(f"taken over after {median:.1f} s (median), {max(taken):.1f} s at most; allowed {allowed:g} s")
-    late = [f"a run was taken over after {seconds:.1f} s" for seconds in taken if seconds > allowed]
-    wrong = [each for key in apps for each in violations(fleet.place, key, "v2", key in bad)]
-    return [*wrong, *late, *_doubles(fleet.place.writes.all)]
+
+
+def _wrong(fleet: Fleet, apps: list[Key], bad: set[Key]) -> Iterator[str]:
+    """Print how runs changed hands, and yield all that is not as it should be."""
+    found = _takeovers(fleet)
+    print(f"{len(apps)} rollouts; {'; '.join(map(str, fleet.blows))}")
+    if found:
+        seconds = sorted(each.seconds for each in found)
+        print(f"{len(found)} runs lost their replica, and were taken over after", end=" ")
+        print(f"{seconds[len(found) // 2]:.1f} s (median), {seconds[-1]:.1f} s at most; allowed {TAKEOVER_SECONDS:g} s")
+    yield from late(found, TAKEOVER_SECONDS)
+    for key in apps:
+        yield from violations(fleet.place, key, "v2", key in bad)
+    yield from _doubles(fleet.place.writes)
+    for service in fleet.all:
+        yield from defects(service)
 
 
 def _until_ended(place: World, count: int) -> None:
@@ -143,27 +146,20 @@ def _until_ended(place: World, count: int) -> None:
     time.sleep(2 * TICK_SECONDS)
 
 
-def _takeovers(fleet: Fleet) -> list[float]:
-    """Return after how many seconds each run that a dead or long frozen replica had was taken up by another."""
-    taken_up = sorted(
-        (datetime.fromisoformat(line["timestamp"]).timestamp(), service.name, line["run"])
+def _takeovers(fleet: Fleet) -> list[Takeover]:
+    """Return what became of each run whose replica was killed, or frozen for long."""
+    taken_up = [
+        TakenUp(at=datetime.fromisoformat(line["timestamp"]).timestamp(), replica=service.name, run=line["run"])
         for service in fleet.all
         for line in service.lines()
         if line["event"] == TAKEN_UP
-    )
-    found = []
-    for blow in fleet.blows:
-        if 0 < blow.frozen < LEASE_SECONDS:
-            continue
-        last = {run: replica for at, replica, run in taken_up if at < blow.at}
-        for at, replica, run in taken_up:
-            if blow.at < at < blow.at + 4 * LEASE_SECONDS and last.get(run) == blow.replica != replica:
-                found.append(at - blow.at)
-                del last[run]
-    return found
+    ]
+    known = (run for each in runs(fleet.place).values() for run in each)
+    ended = {run["name"]: run["timeline"][-1]["at"] for run in known if run["phase"] in ENDED}
+    return list(takeovers(fleet.blows, taken_up, ended, TAKEOVER_SECONDS))
 
 
-def _doubles(writes: list[Write]) -> Iterator[str]:
+def _doubles(writes: Sequence[Write]) -> Iterator[str]:
     """Yield where a replica wrote again to what another had just written to: it can only come back after a wait."""
     by_app: dict[Key, list[Write]] = {}
     for write in writes:

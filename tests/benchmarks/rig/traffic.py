@@ -27,7 +27,7 @@ EDGES = (*(f"{edge:g}" for edge in ISTIO_EDGES_MS), "+Inf")
 class Traffic:
     """The counters of all apps; what was requested since the last scrape is drawn when the next one comes.
 
-    `bad` names apps whose canary fails a quarter of its requests.
+    `wrong` says of every route that was seen whose weights are not 100 together.
     """
 
     def __init__(self, apps: list[Key], seed: int = 1) -> None:
@@ -41,6 +41,7 @@ class Traffic:
         self._last = time.monotonic()
         self._share = _shares()
         self._lock = threading.Lock()
+        self.wrong: list[str] = []
 
     def spoil(self, key: Key, errors: float = 0.25) -> None:
         """Let an app's canary fail so many of its requests."""
@@ -51,6 +52,8 @@ class Traffic:
         key = (route["metadata"]["namespace"], route["metadata"]["name"])
         destinations = route["spec"]["http"][0]["route"]
         weights = {each["destination"]["host"]: each.get("weight", 100) for each in destinations}
+        if sum(weights.values()) != 100:
+            self.wrong.append(f"{'/'.join(key)}: the weights of its route were {weights}")
         with self._lock:
             self._weights[self._index[key]] = weights.get(f"{key[1]}-canary", 0) / 100
 

@@ -1,18 +1,21 @@
 """A cluster without pods: the API emulator, and a controller that says at once that everything is rolled out."""
 
 import asyncio
+import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster, ClusterError, Kind
-from canary_analyzer.sandbox.api import ApiServer, identities, rbac
+from canary_analyzer.sandbox.api import ApiServer, identities
 from canary_analyzer.sandbox.api.kubeconfig import write
 
 HOME = "canary-system"
@@ -37,35 +40,43 @@ def images_of(deployment: Document) -> set[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """A write of a replica of the service to what belongs to an app."""
+    """A replica of the service wrote something that belongs to an app; `at` in seconds since the epoch."""
 
     at: float
     replica: str
     app: Key
 
 
-class _Writes(rbac.Audit):
-    """Counts all requests, and keeps who wrote to which app, and when (seconds since the epoch)."""
+class _Server(ApiServer):
+    """Keeps who wrote to which app, and when; a write that was refused is none."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.all: list[Write] = []
+        super().__init__(history=50_000)
+        self.writes: list[Write] = []
 
-    def note(self, identity: identities.Identity, wish: rbac.Wish, passed: bool) -> None:
-        super().note(identity, wish, passed)
-        app = re.search(r"app-\d+", wish.name)
-        if app and wish.verb not in READS and identity.name.startswith(ACCOUNTS):
-            replica = identity.name.removeprefix(ACCOUNTS)
-            self.all.append(Write(at=time.time(), replica=replica, app=(wish.namespace, app.group())))
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        response = await super().answer(request)
+        if request.method != "GET" and response.status < 400:
+            self._keep(request, await request.read())
+        return response
+
+    def _keep(self, request: web.Request, body: bytes) -> None:
+        """Note a write; of what is made the name is in the body alone."""
+        name = json.loads(body).get("metadata", {}).get("name", "") if request.method == "POST" else request.path
+        app = re.search(r"app-\d+", name)
+        writer = self.tokens.holder(request.headers.get("Authorization", ""))
+        if app and writer is not None and writer.name.startswith(ACCOUNTS):
+            namespace = request.path.partition("/namespaces/")[2].partition("/")[0]
+            replica = writer.name.removeprefix(ACCOUNTS)
+            self.writes.append(Write(at=time.time(), replica=replica, app=(namespace, app.group())))
 
 
 class World:
     """An API server with apps in it; `kubeconfig` leads a replica there, as a ServiceAccount whose requests count."""
 
-    def __init__(self, server: ApiServer, folder: Path) -> None:
+    def __init__(self, server: _Server, folder: Path) -> None:
         self._server, self._folder = server, folder
-        self.writes = _Writes()
-        server.audit = self.writes
+        self.writes: Sequence[Write] = server.writes
         server.write_kubeconfig(folder / "admin.kubeconfig")
         self.cluster = Cluster.connect(folder / "admin.kubeconfig")
         for number in range(NAMESPACES):
@@ -96,7 +107,7 @@ class World:
     def requests(self) -> dict[str, int]:
         """Return how many requests the service has made, by verb, those for its Leases left out."""
         counts: dict[str, int] = {}
-        for row in self.writes.document():
+        for row in self._server.audit.document():
             if row["identity"].startswith(ACCOUNTS) and row["resource"] != "leases":
                 counts[row["verb"]] = counts.get(row["verb"], 0) + row["count"]
         return counts
@@ -105,7 +116,7 @@ class World:
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
     """Run a world until the end of the block."""
-    loop, server = asyncio.new_event_loop(), ApiServer(history=50_000)
+    loop, server = asyncio.new_event_loop(), _Server()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
