@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from tests.e2e.zero_loss.app import NAME, App
+from tests.e2e.zero_loss.app import NAME, App, Unexpected
 from tests.e2e.zero_loss.scenario import Scenario
 from tests.e2e.zero_loss.scenarios.plays import ABORTED, STAY, SUCCEEDED, Play
 from tests.e2e.zero_loss.shapes import retrying
@@ -30,8 +30,8 @@ def _pods_killed(deployment: str, **companions: str) -> Play:
     return play
 
 
-def _killed_in_every_stage(image: str, phase: str, **companions: str) -> Play:
-    """Kill and start the service again in every stage that is seen."""
+def _killed_in_every_stage(image: str, phase: str, stages: int, **companions: str) -> Play:
+    """Kill and start the service again in every stage that is seen, at least in so many."""
 
     def play(app: App) -> None:
         app.start(image, **companions)
@@ -48,6 +48,9 @@ def _killed_in_every_stage(image: str, phase: str, **companions: str) -> Play:
 
         app.until(over, "the end of the run", patience=RESTARTS_SECONDS)
         app.ends(phase, promoted=f"flask-app:{image}" if phase == SUCCEEDED else "")
+        print(f"{app.namespace}: killed in {len(seen)} stages")
+        if len(seen) < stages:
+            raise Unexpected(f"killed in {len(seen)} stages, not in {stages}: {sorted(seen)}")
 
     return play
 
@@ -101,18 +104,18 @@ ITS_PODS = "the user deletes the Deployment that serves"
 SCENARIOS = (
     Scenario(name="canary pods killed", play=_pods_killed(f"{NAME}-canary"), shape=retrying),
     Scenario(name="stable pods killed", play=_pods_killed(NAME), shape=retrying),
-    Scenario(name="service killed in every stage: v2", play=_killed_in_every_stage("v2", SUCCEEDED)),
+    Scenario(name="service killed in every stage: v2", play=_killed_in_every_stage("v2", SUCCEEDED, 6)),
     Scenario(
         name="service killed in every stage: v2-errors",
-        play=_killed_in_every_stage("v2-errors", ABORTED, config=STAY),
+        play=_killed_in_every_stage("v2-errors", ABORTED, 4, config=STAY),
     ),
     Scenario(
         name="service killed in every stage of blue-green",
-        play=_killed_in_every_stage("v2", SUCCEEDED, strategy="blue-green"),
+        play=_killed_in_every_stage("v2", SUCCEEDED, 6, strategy="blue-green"),
     ),
     Scenario(
         name="service killed in every stage of a rolling update",
-        play=_killed_in_every_stage("v2", SUCCEEDED, strategy="rolling", config=SLOW_ROLLING),
+        play=_killed_in_every_stage("v2", SUCCEEDED, 3, strategy="rolling", config=SLOW_ROLLING),
     ),
     *(
         Scenario(name=f"service away: {stage}", play=_away(stage, phase))
