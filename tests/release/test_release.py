@@ -125,6 +125,16 @@ def test_every_change_is_checked_as_a_developer_checks_it():
     assert WORKFLOWS["release"]["jobs"]["release"]["needs"] == "check"
 
 
+def test_what_takes_too_long_for_every_change_is_made_each_night():
+    job = WORKFLOWS["nightly"]["jobs"]["make"]
+    targets = job["strategy"]["matrix"]["target"]
+    assert set(targets) == {"chaos", "chaos-replicas", "soak", "bench-scale"}
+    assert not job["strategy"]["fail-fast"]
+    assert job["steps"][-1]["run"] == 'make "$TARGET"'
+    assert set(targets) <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert WORKFLOWS["nightly"][True]["schedule"]  # YAML's `on` is a boolean
+
+
 def test_workflows_put_no_text_of_others_into_a_shell():
     assert not [step for step in steps() if "${{" in step.get("run", "")]
 
