@@ -40,17 +40,17 @@ bench-sandbox: setup  ## judges and ramps on real ones, on the mesh in a box; RU
 e2e-zero-loss: setup  ## what could lose requests, done to apps under load; RUNS=3 in a row, ONLY=pattern for a part
 	@$(BIN)/python -m tests.e2e.zero_loss
 
-bench-scale: setup  ## what N=1000 rollouts at once cost: queries, requests, processor, memory, lag (15 minutes)
+bench-scale: setup  ## what N=1000 rollouts at once cost, and as many idle Deployments, each figure with its bar (20 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
 
 chaos: setup  ## kill every rollout after each of its writes, lose the answer to each, break Prometheus, RUNS=1000 random sequences; SEED=7 tells one
 	@$(if $(SEED),,$(BIN)/python tests/chaos/crashes.py && $(BIN)/pytest tests/chaos/prometheus_faults.py &&) \
 		$(BIN)/python tests/chaos/sequences.py --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
 
-chaos-replicas: setup  ## three replicas share 200 rollouts, five times killed and frozen (10 minutes); ROLLOUTS=20 BLOWS=1
+chaos-replicas: setup  ## three replicas share 200 rollouts, five times killed and frozen: all is taken over in time (10 minutes); ROLLOUTS=20 BLOWS=1
 	@$(BIN)/python tests/benchmarks/replicas.py --rollouts $(or $(ROLLOUTS),200) --blows $(or $(BLOWS),5)
 
-soak: setup  ## rollouts come and go for MINUTES=20: memory and file descriptors stay flat
+soak: setup  ## rollouts come and go for MINUTES=20: memory and file descriptors stay flat; too short a time tells nothing
 	@$(BIN)/python tests/benchmarks/soak.py --minutes $(or $(MINUTES),20)
 
 strategies: setup  ## measure the strategies on the mesh in a box and write the figures into docs/strategies.md
