@@ -7,13 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Self
 
+import structlog
 from apscheduler.executors.pool import BasePoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
+
+log = structlog.get_logger()
+
+CLOCK_SECONDS, CLOCK_STEP = 5.0, 1.0
+"""Between two looks at whether the clock was set back, and by how many seconds it must be for anything to be done."""
 
 Key = tuple[str, str]
 """Namespace and name of a Deployment."""
@@ -84,6 +91,22 @@ class Agenda:
         """Forget a Deployment's turn."""
         with self._lock:
             self._due.pop(key, None)
+
+    def follow_clock(self) -> None:
+        """Look for ever whether the clock was set back; meant for a daemon thread."""
+        ahead = time.time() - time.monotonic()
+        while True:
+            time.sleep(CLOCK_SECONDS)
+            before, ahead = ahead, time.time() - time.monotonic()
+            if before - ahead > CLOCK_STEP:
+                log.warning("the clock was set back; what is due is brought forward", seconds=round(before - ahead))
+                self.bring_forward(before - ahead)
+
+    def bring_forward(self, seconds: float) -> None:
+        """Do all that is planned so many seconds earlier, by the clock; what is done too early is planned anew."""
+        for job in self._scheduler.get_jobs():
+            with suppress(JobLookupError):  # its turn has come meanwhile
+                job.modify(next_run_time=job.next_run_time - timedelta(seconds=seconds))
 
     def overdue(self, now: float) -> float:
         """Return for how many seconds a turn has been due that is not done; 0 where there is none."""

@@ -8,6 +8,7 @@ process killed in between finds in the record what it was about to do, and in th
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 import structlog
 
@@ -77,8 +78,8 @@ class Active:
     """The last look at the cache."""
     judged: Evidence | None = None
     """What the last pass decided by."""
-    told_until: float = 0.0
-    """When the last line of the run's story that was told was written, in seconds since the epoch."""
+    told: Moment | None = None
+    """The last line of the run's story that was told."""
     write_trouble: str = ""
     """Why the last write failed; empty where it did not."""
     wrote_at: tuple[str, float] | None = None
@@ -233,17 +234,17 @@ def _told_of_the_end(cluster: Cluster, active: Active) -> Active:
 
 
 def _told(cluster: Cluster, active: Active) -> Active:
-    run, told_until = active.run, active.told_until
+    run = active.run
     about = {"name": run.deployment, "namespace": run.namespace, "uid": run.uid}
-    for moment in run.timeline:
-        if moment.at > active.told_until:
-            log.info(moment.text, phase=moment.phase, weight=moment.weight)
-            emit(cluster, about, _notice(run, moment))
-            told_until = moment.at
+    # By what was told, not by when: a clock can be set back.
+    untold = [*takewhile(lambda moment: moment != active.told, reversed(run.timeline))]
+    for moment in reversed(untold):
+        log.info(moment.text, phase=moment.phase, weight=moment.weight)
+        emit(cluster, about, _notice(run, moment))
     told = active.view.wishes.told if active.view is not None else None
     if not run.ended and told != (run.name, run.phase, run.waiting):
         set_status(cluster, run)
-    return replace(active, told_until=told_until)
+    return replace(active, told=run.timeline[-1] if run.timeline else None)
 
 
 def _notice(run: Run, moment: Moment) -> Notice:

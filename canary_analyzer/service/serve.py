@@ -104,6 +104,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     pulse.start("notify", partial(ports.notifications.follow, *following))
     _spare_the_collector()
     agenda.start()
+    pulse.start("clock", agenda.follow_clock)
     if isinstance(shards, Replicas):
         sharing = Sharing(agenda, rollouts.share_out, [watcher.look for watcher in watchers], health.defect)
         pulse.watch(shards.thread(sharing.ask))

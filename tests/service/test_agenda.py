@@ -70,6 +70,15 @@ def test_what_is_planned_in_a_turn_stays_planned(agenda):
     eventually(lambda: turns == [at, at])
 
 
+def test_what_is_due_in_an_hour_is_done_when_the_clock_is_set_back_by_an_hour(agenda):
+    done = []
+    for key, wait in ((ONE, 3600), (OTHER, 7200)):
+        agenda.turn(key, lambda key, _due: done.append(key), time.time() + wait)
+    agenda.bring_forward(3600)
+    eventually(lambda: done)
+    assert done == [ONE]
+
+
 def test_a_turn_that_hangs_is_overdue_and_no_standstill(agenda, hanging):
     agenda.turn(ONE, hanging, time.time())
     eventually(lambda: hanging.begun)

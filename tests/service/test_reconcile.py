@@ -104,6 +104,16 @@ def test_the_status_tells_the_phase_and_the_events_tell_the_story(passes, cluste
     assert any("the canary is in the route" in message for message in told)
 
 
+def test_the_story_is_told_on_after_the_clock_was_set_back(passes, cluster, app):
+    passes.go()
+    passes.now -= 3600
+    app.annotate(abort="app-1")
+    run = passes.go()
+    told = " ".join(event["message"] for event in cluster.list(EVENTS, "default").items)
+    assert run.phase is Phase.ABORTING
+    assert all(moment.text in told for moment in run.timeline)
+
+
 def test_an_abort_without_metrics_gives_the_route_back_byte_for_byte_and_leaves_nothing(passes, cluster, app):
     before = app.route()["spec"]
     passes.go()
