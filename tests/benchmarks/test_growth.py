@@ -20,6 +20,7 @@ def slope(*, per_hour, noise, minutes, seed=1):
         pytest.param(0, 0.3, 13, "", id="flat"),
         pytest.param(30, 0.3, 13, "grows by at least", id="it grows"),
         pytest.param(0, 0.3, 0.5, "cannot tell", id="too short"),
+        pytest.param(400, 1.0, 0.6, "cannot tell", id="too short to tell a leak from warming up"),
         pytest.param(0, 30.0, 13, "cannot tell", id="too noisy"),
         pytest.param(0, 0.0, 13, "", id="what never changes is flat"),
         pytest.param(0, 0.0, 0.1, "cannot tell", id="two samples are on every line"),

@@ -40,8 +40,6 @@ class Slope:
         An interval's lower end lies above `flat` with 97.5 % probability where the true growth is `fatal` and the
         interval is no wider than what lies between the two: a wider one could miss what must not be missed.
         """
-        if self.low > limits.flat:
-            return f"grows by at least {self.low:.2f} per hour"
         if not self.high - self.low <= limits.fatal - limits.flat:
             return f"cannot tell whether it grows by less than {limits.fatal:g} per hour: let it run longer"
-        return ""
+        return f"grows by at least {self.low:.2f} per hour" if self.low > limits.flat else ""
