@@ -60,6 +60,8 @@ class Ports:
     """Where the first look goes; the cluster, where there is none."""
     webhooks: Webhooks = field(default_factory=Webhooks)
     notifications: Notifications = field(default_factory=Notifications)
+    on_defect: Callable[[], None] = lambda: None
+    """Told where something failed by a defect of ours and the pass goes on all the same."""
     read_logs: bool = True
     """Whether the last log lines of a canary that is sent back are kept in its record."""
 
@@ -104,8 +106,18 @@ def reconcile(ports: Ports, active: Active) -> Active | None:
 
 
 def sampled(ports: Ports, active: Active) -> Active:
-    """Return the run with its samples up to now; whatever fails later, they need not be read again."""
-    return following(active, read(ports.reader, active.run, active.progress, ports.clock()))
+    """Return the run with its samples up to now; whatever fails later, they need not be read again.
+
+    Whatever it is that they cannot be read or judged for: a run without metrics still obeys its user and its deadline.
+    """
+    try:
+        return following(active, read(ports.reader, active.run, active.progress, ports.clock()))
+    except Exception as error:
+        why = f"the metrics could not be read by a defect of canary-analyzer, see its log: {error!r:.200}"
+        if active.progress.unavailable != why:
+            log.exception("the metrics could not be read by a defect of ours, going on without")
+        ports.on_defect()
+        return following(active, active.progress.without_metrics(why))
 
 
 def following(active: Active, progress: Progress) -> Active:

@@ -75,6 +75,7 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         clock=time.time,
         webhooks=Webhooks(settings=settings.webhooks, on_defect=health.defect),
         notifications=Notifications(health.notified, shards.owns, health.defect),
+        on_defect=health.defect,
         read_logs=settings.read_logs,
     )
     agenda = Agenda.on_threads(settings.workers)

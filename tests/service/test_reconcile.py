@@ -133,6 +133,27 @@ def test_an_abort_without_metrics_gives_the_route_back_byte_for_byte_and_leaves_
     assert records.active(cluster, "default") == ()
 
 
+def test_a_defect_in_reading_metrics_holds_a_run_which_still_obeys_its_user(passes, cluster, app):
+    def broken(*_):
+        raise RuntimeError("a defect")
+
+    defects = []
+    reader = SampleReader(PrometheusReader("http://127.0.0.1:9", on_query=broken))
+    passes.ports = replace(passes.ports, reader=reader, on_defect=lambda: defects.append(passes.now))
+    passes.go()
+    available(cluster)
+    for _ in range(12):
+        passes.go()
+    status = annotations.status_of(app.deployment())
+    assert status["phase"] == Phase.HOLDING
+    assert "by a defect of canary-analyzer" in status["reason"]
+    assert len(defects) > 1
+    app.annotate(image=None)
+    while not passes.go().ended:
+        pass
+    assert passes.active.run.phase is Phase.ABORTED
+
+
 def test_edits_of_others_in_mid_run_survive_it(passes, cluster, app):
     passes.go()
     available(cluster)
