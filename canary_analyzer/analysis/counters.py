@@ -23,6 +23,12 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 _BY_TIME = itemgetter(0)
+_LARGEST = 2.0**53
+"""What counts one by one in a 64-bit float, as all of Prometheus' counters, stops here."""
+
+
+class ImpossibleCounterError(ValueError):
+    """A value that no counter can have; the message says which counter has it."""
 
 
 class Series(NamedTuple):
@@ -103,6 +109,7 @@ def advance(
         The state at the last boundary, and for each series that was given its increments.
 
     Raises:
+        ImpossibleCounterError: A value is negative, or too large to be counted to.
         ValueError: The boundaries do not ascend from `state.boundary`.
     """
     _check(state, boundaries)
@@ -111,7 +118,10 @@ def advance(
     increments = []
     for key, points in _merged(series).items():
         base = last.get(key) or _base(state, points)
-        newest, counts = _counted(base, points, ends)
+        try:
+            newest, counts = _counted(base, points, ends)
+        except ImpossibleCounterError as error:
+            raise ImpossibleCounterError(f"{key} stands at {error}, where no counter can") from error
         increments.append(Increment(key, counts))
         if newest.time > -inf:
             last[key] = newest
@@ -154,12 +164,17 @@ def _counted(
     """Return the last sample up to the last end and the growth per interval; plain Python, for points are few."""
     counts, end = [0.0] * len(ends), ends[-1]
     seen, reached = base
+    if not 0 <= reached <= _LARGEST:
+        raise ImpossibleCounterError(f"{reached:g}")
     for time, value in points:
-        # NaN is how Prometheus ends a series.
-        if time <= seen or isnan(value):
+        if time <= seen:
             continue
         if time > end:
             break
+        if not 0 <= value <= _LARGEST:
+            if isnan(value):  # so Prometheus ends a series
+                continue
+            raise ImpossibleCounterError(f"{value:g}")
         counts[bisect_left(ends, time)] += value if value < reached else value - reached
         seen, reached = time, value
     return Sample(seen, reached), counts

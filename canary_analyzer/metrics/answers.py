@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from canary_analyzer.analysis.counters import Series
-from canary_analyzer.metrics.client import PrometheusReader
-from canary_analyzer.metrics.histograms import Bucket, bucket, in_words
+from canary_analyzer.metrics.client import MetricsUnavailable, PrometheusReader, Unanswered
+from canary_analyzer.metrics.histograms import Bucket, UnreadableHistogramError, bucket, in_words
 from canary_analyzer.metrics.pairs import Pair
 from canary_analyzer.metrics.promql import Part, Query, Role
-from canary_analyzer.metrics.raw import RawSeries
+from canary_analyzer.metrics.raw import RawSeries, UnreadableSeriesError
 from canary_analyzer.metrics.replicas import Copy, take_replica
 from canary_analyzer.metrics.tally import PairState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairAnswer:
-    """What is new of one pair since `state`."""
+    """What is new of one pair since `state`; `trouble` says why it is not all, where something concerns it alone."""
 
     state: PairState
     samples: dict[Part, list[Copy]] = field(default_factory=dict)
+    trouble: str = ""
 
+
+Answers = dict[Pair, PairAnswer]
 
 Owned = tuple[Pair, tuple[Part, ...], str, Hashable]
 """The pair that a series counts for, and as what; the replica of Prometheus that it is from, and what it counts."""
@@ -72,8 +75,8 @@ class Known:
 
 def ask(
     prometheus: PrometheusReader,
-    queries: Iterable[Query],
-    answers: Mapping[Pair, PairAnswer],
+    queries: Sequence[Query],
+    answers: Answers,
     *,
     window: tuple[float, float],
     known: Known | None,
@@ -83,22 +86,49 @@ def ask(
     An answer is large (labels alone take a kilobyte a series), what is kept of it small; so they are taken one by one.
 
     Raises:
-        MetricsUnavailable: A query was not answered in full.
-        UnreadableHistogramError: A bucket without an edge.
+        MetricsUnavailable: A query that concerns all was not answered in full.
     """
     since, at = window
-    for query in queries:
-        for raw in prometheus.points(query.selector, at=at, window_seconds=at - since):
-            for owned in known.owned(query, raw) if known is not None else _owned(query, raw):
-                if (answer := answers.get(owned[0])) is not None:  # a query may catch what is another's
-                    _sort_in(answer, owned, raw)
+    for number, query in enumerate(queries):
+        try:
+            for raw in prometheus.points(query.selector, at=at, window_seconds=at - since):
+                _sort_in(answers, query, raw, known)
+        except Unanswered as error:  # whoever is asked for after it would wait as long, and all the others with him
+            _fail(answers, queries[number:], error)
+            return
+        except MetricsUnavailable as error:
+            _fail(answers, [query], error)
 
 
-def _sort_in(answer: PairAnswer, owned: Owned, raw: RawSeries) -> None:
-    _, parts, replica, key = owned
-    copy = Copy(replica, Series(key, raw.since(answer.state.counter(parts[0]).counted(key))))
-    for part in parts:
-        answer.samples.setdefault(part, []).append(copy)
+def _fail(answers: Answers, queries: Sequence[Query], error: MetricsUnavailable) -> None:
+    """Tell it to those whom the queries concern alone; where they concern all, raise it."""
+    if not all(query.pairs for query in queries):
+        raise error
+    _trouble(answers, [pair for query in queries for pair in query.pairs], error.reason)
+
+
+def _trouble(answers: Answers, pairs: Iterable[Pair], reason: str) -> None:
+    answers |= {pair: replace(answers[pair], trouble=reason) for pair in pairs if pair in answers}
+
+
+def _sort_in(answers: Answers, query: Query, raw: RawSeries, known: Known | None) -> None:
+    """Put a series into the answers of those whom it counts for; one that cannot be read is their trouble only."""
+    try:
+        for pair, parts, replica, key in known.owned(query, raw) if known is not None else _owned(query, raw):
+            if (answer := answers.get(pair)) is None:
+                continue  # a query may catch what is another's
+            copy = Copy(replica, Series(key, raw.since(answer.state.counter(parts[0]).counted(key))))
+            for part in parts:
+                answer.samples.setdefault(part, []).append(copy)
+    except (UnreadableHistogramError, UnreadableSeriesError) as error:
+        _trouble(answers, _whose(query, raw), str(error))
+
+
+def _whose(query: Query, raw: RawSeries) -> Collection[Pair]:
+    try:
+        return {pair for pair, _ in query.owners(raw.labels)}
+    except UnreadableSeriesError as error:
+        raise MetricsUnavailable(str(error)) from error
 
 
 def _owned(query: Query, raw: RawSeries) -> Sequence[Owned]:

@@ -65,6 +65,7 @@ def _query(family: _Family, names: Mapping[Pair, Sequence[str]], pairs: Sequence
         selector=_selector(family.template, list(owners)),
         owners=partial(_owners, family.template, owners),
         unit_ms=family.unit_ms,
+        pairs=tuple(pairs),
     )
 
 

@@ -25,6 +25,9 @@ class Bucket(NamedTuple):
     source: str
     edge: float
 
+    def __str__(self) -> str:
+        return f"the bucket up to {self.edge:g} ms of {self.source}"
+
 
 def in_words(labels: Mapping[str, str]) -> str:
     """Return a text that the same labels, and no others, have: what is looked up often is one string with one hash."""

@@ -44,12 +44,14 @@ class Query:
         unit_ms: Milliseconds in one unit of the label `le`.
         lasting: Whether a series goes on to count for whom it counts now, as long as no two pairs have an addressee in
             common.
+        pairs: Whom alone it concerns when it fails; nobody in particular: all.
     """
 
     selector: str
     owners: Callable[[Mapping[str, str]], Iterable[tuple[Pair, Part]]]
     unit_ms: float = 1.0
     lasting: bool = False
+    pairs: tuple[Pair, ...] = ()
 
 
 def matcher(label: str, values: Collection[str]) -> str:

@@ -14,8 +14,9 @@ from functools import reduce
 from itertools import pairwise
 from threading import Lock
 
+from canary_analyzer.analysis.counters import ImpossibleCounterError
 from canary_analyzer.metrics import custom
-from canary_analyzer.metrics.answers import Known, PairAnswer, ask
+from canary_analyzer.metrics.answers import Answers, Known, PairAnswer, ask
 from canary_analyzer.metrics.client import MetricsUnavailable, PrometheusReader
 from canary_analyzer.metrics.counts import Counts, join
 from canary_analyzer.metrics.dialects import CannotTellApartError, Dialect
@@ -26,8 +27,6 @@ from canary_analyzer.metrics.promql import Query
 from canary_analyzer.metrics.tally import PairState, tally
 
 KEPT_ANSWERS = 4
-
-Answers = dict[Pair, PairAnswer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,11 +155,15 @@ class SampleReader:
         return state, reduce(join, read)
 
     def _tally(self, pair: Pair, answer: PairAnswer, grid: Sequence[float]) -> tuple[PairState, Counts]:
+        if answer.trouble:
+            raise MetricsUnavailable(answer.trouble)
         fresh_since = grid[-1] - self._patience(answer.state)
         try:
             return tally(pair.metrics, answer.state, answer.samples, grid, fresh_since)
         except UnreadableHistogramError as error:
             raise MetricsUnavailable(str(error)) from error
+        except ImpossibleCounterError as error:
+            raise MetricsUnavailable(f"Prometheus has a counter that is none: {error}") from error
 
     def _own(self, pair: Pair, state: PairState, at: float) -> PairAnswer:
         """Ask for one pair alone."""
@@ -208,10 +211,7 @@ class SampleReader:
     def _ask(self, states: Mapping[Pair, PairState], at: float, known: Known | None = None) -> Answers:
         answers = {pair: PairAnswer(state=state) for pair, state in states.items()}
         since = min((state.boundary - self._back(state) for state in states.values()), default=at)
-        try:
-            ask(self._prometheus, self._queries(list(states)), answers, window=(since, at), known=known)
-        except UnreadableHistogramError as error:
-            raise MetricsUnavailable(str(error)) from error
+        ask(self._prometheus, self._queries(list(states)), answers, window=(since, at), known=known)
         return answers
 
     def _back(self, state: PairState) -> float:

@@ -81,7 +81,9 @@ def _matchers(text: str) -> tuple[tuple[Matcher, ...], str]:
     while text.strip() and (found := _MATCHER.match(text)):
         label, operator, quoted = found.groups()
         try:
-            matchers.append(Matcher(label=label, operator=operator, text=json.loads(quoted)))
+            # Half a surrogate pair can be quoted, but not sent.
+            condition = json.loads(quoted).encode().decode()
+            matchers.append(Matcher(label=label, operator=operator, text=condition))
         except ValueError:
             break
         text = text[found.end() :]

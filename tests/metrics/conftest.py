@@ -10,9 +10,11 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import parse_qs
 
 import pytest
 import requests
@@ -215,7 +217,7 @@ def grid():
 def answering():
     """A server that gives one HTTP answer to everything: answering(status, body) -> its address.
 
-    The headers of what it was asked are in answering.requests.
+    A body may be a function of the query. The headers of what it was asked are in answering.requests.
     """
 
     @contextmanager
@@ -223,10 +225,10 @@ def answering():
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 server.requests.append(self.headers)
-                self.rfile.read(int(self.headers["Content-Length"]))
+                form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 self.send_response(status)
                 self.end_headers()
-                self.wfile.write(body.encode())
+                self.wfile.write((body if isinstance(body, str) else body(form["query"][0])).encode())
 
             def log_message(self, *_):
                 pass
@@ -240,3 +242,38 @@ def answering():
 
     server.requests = []
     return server
+
+
+@pytest.fixture
+def telling(answering):
+    """A Prometheus that was always there and has what a function of the query tells: telling(tell) -> its address."""
+    there = '{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[0,"1"]}]}}'
+
+    def body(tell, query):
+        answer = {"status": "success", "data": {"resultType": "matrix", "result": tell(query)}}
+        return there if query.startswith("count(") else json.dumps(answer, separators=(",", ":"))
+
+    return lambda tell: answering(200, partial(body, tell))
+
+
+@pytest.fixture
+def series():
+    """A series as Prometheus tells it: series(counter, value, value, ...), scraped from the start on."""
+
+    def told(counter, *values):
+        points = [[START + at * SCRAPE, value] for at, value in enumerate(values)]
+        return {"metric": {"__name__": counter.name, **counter.labels}, "values": points}
+
+    return told
+
+
+@pytest.fixture
+def requests_to():
+    """The counter of requests to a workload."""
+    return requests_of
+
+
+@pytest.fixture
+def carts_of():
+    """A counter that an app itself keeps."""
+    return cart_of

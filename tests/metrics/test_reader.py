@@ -183,8 +183,8 @@ def test_a_rollout_that_is_over_is_not_read_any_more(reader, pair, grid):
     assert totals(reader.collect(pair("shop"), grid(20, 30))) == [[42], [14]]
 
 
-def test_a_failed_read_is_shared_too_and_the_next_tick_tries_again(answering, pair, grid):
-    with answering(200, '{"status": "success", "data": {"resultType": "matrix", "result": []}}') as url:
+def test_a_failed_read_is_shared_too_and_the_next_tick_tries_again(telling, pair, grid):
+    with telling(lambda _: []) as url:
         reader = SampleReader(PrometheusReader(url))
         for namespace in ("a", "b"):
             reader.collect(pair(namespace), grid(0, 10))

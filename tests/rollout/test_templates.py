@@ -48,6 +48,7 @@ def test_templates_are_selectors_with_places(text, matchers):
         pytest.param('a{__name__="b",app="{{workload}}"}', "before the braces", id="the name as a label"),
         pytest.param('a_bucket{le="1",app="{{workload}}"}', "all buckets are read", id="a single bucket"),
         pytest.param(r'a{app="{{workload}}",x="\d"}', "cannot read", id="no escape that Go knows"),
+        pytest.param(r'a{app="{{workload}}",x="\ud800"}', "cannot read", id="half a character"),
     ],
 )
 def test_what_is_no_template_is_refused_with_the_reason(text, reason):
