@@ -39,8 +39,16 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
     ]
     stuck = {_run(mark): error for route, mark in found if (error := _give_back(cluster, route, mark)) is not None}
     traces = tuple({_run(mark): mark.traces for _, mark in found if _run(mark) not in stuck}.values())
-    if traces:
-        wait(SETTLE_SECONDS)
+    if traces or siblings.abandoned(cluster, namespace):
+        wait(SETTLE_SECONDS)  # where no mark is left, whoever gave the route back may have been cut off just now
+        _delete(cluster, namespace, traces)
+    _give_up(cluster, namespace)
+    for error in stuck.values():
+        raise error
+    return traces
+
+
+def _delete(cluster: Cluster, namespace: str, traces: tuple[Traces, ...]) -> None:
     for each in traces:
         autoscaling.release(cluster, each.namespace, each.deployment)
         siblings.delete(cluster, each)
@@ -49,10 +57,6 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
         metadata = document["metadata"]
         log.warning("a run without a record had made this: deleted", kind=kind.plural, name=metadata["name"])
         siblings.dispose(cluster, kind, document)
-    _give_up(cluster, namespace)
-    for error in stuck.values():
-        raise error
-    return traces
 
 
 def _run(mark: Mark) -> tuple[str, str]:

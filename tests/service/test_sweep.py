@@ -179,6 +179,25 @@ def test_what_a_run_made_is_found_wherever_its_deletion_was_cut_off(cluster, app
     assert cluster.find(SERVICES, "default", "app-canary") is None
 
 
+def test_proxies_have_time_to_leave_what_a_sweep_that_was_cut_off_had_taken_off_the_route(cluster, app):
+    app.annotate(image="app:v2")
+    record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    subject = Subject(run=record.run, snapshot=record.routes)
+    act(cluster, CreateCanary(replicas=1), subject)
+    act(cluster, SetTraffic(traffic=Traffic(weight=50)), subject)
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+
+    def killed(_):
+        raise Cut
+
+    with suppress(Cut):
+        sweep(cluster, "", killed)
+    waited = []
+    sweep(cluster, "", lambda _: waited.append(cluster.find(DEPLOYMENTS, "default", "app-canary")))
+    assert [each is not None for each in waited] == [True]
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+
+
 def test_a_sweep_that_fails_ends_nothing_else():
     class Down(Cluster):
         def list(self, *_, **__):
