@@ -43,9 +43,9 @@ e2e-zero-loss: setup  ## what could lose requests, done to apps under load; RUNS
 bench-scale: setup  ## what N=1000 rollouts at once cost, and as many idle Deployments, each figure with its bar (20 minutes)
 	@$(BIN)/python tests/benchmarks/scale.py --rollouts $(or $(N),1000)
 
-chaos: setup  ## kill every rollout after each of its writes, lose the answer to each, break Prometheus, RUNS=1000 random sequences; SEED=7 tells one
+chaos: setup  ## kill every rollout after each of its writes, lose the answer to each, break Prometheus, RUNS=1000 random sequences (FROM=7: from that seed on); SEED=7 tells one
 	@$(if $(SEED),,$(BIN)/python tests/chaos/crashes.py && $(BIN)/pytest tests/chaos/prometheus_faults.py &&) \
-		$(BIN)/python tests/chaos/sequences.py --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
+		$(BIN)/python tests/chaos/sequences.py --runs $(or $(RUNS),1000) $(if $(FROM),--from $(FROM)) $(if $(SEED),--seed $(SEED))
 
 chaos-replicas: setup  ## three replicas share 200 rollouts, five times killed and frozen: all is taken over in time (10 minutes); ROLLOUTS=20 BLOWS=1
 	@$(BIN)/python tests/benchmarks/replicas.py --rollouts $(or $(ROLLOUTS),200) --blows $(or $(BLOWS),5)

@@ -39,8 +39,8 @@ FAULTS = {
     "done, but the answer is lost": Rule(action=Drop(after=True), probability=0.05),
     "answers in part": Rule(action=Truncate(), probability=0.1),
     "stale lists": Rule(action=Stale(), path="/[a-z]+s$", probability=0.3),
-    "a watch that is cut": Rule(action=CutWatch(), times=20),
-    "a watch that expires": Rule(action=ExpireWatch(), times=20),
+    "a watch that is cut": Rule(action=CutWatch(events=1), times=20),
+    "a watch that expires": Rule(action=ExpireWatch(events=1), times=20),
     "a watch that expires at its start": Rule(action=GONE, query="watch=true", times=20),
     "events twice": Rule(action=DuplicateEvents(), times=20),
     "events out of order": Rule(action=ReorderEvents(), times=20),
@@ -49,5 +49,6 @@ FAULTS = {
 
 @pytest.mark.parametrize("rule", FAULTS.values(), ids=FAULTS)
 def test_a_fault_of_the_api_server_delays_a_rollout_and_changes_nothing_else(rule):
-    _, wrong = play(CASES["canary, autoscaled"], ENDINGS["promoted"], rules=[rule])
+    arena, wrong = play(CASES["canary, autoscaled"], ENDINGS["promoted"], rules=[rule])
     assert wrong == []
+    assert arena.wire.hits[type(rule.action).__name__] > 0

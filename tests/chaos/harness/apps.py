@@ -20,10 +20,10 @@ from harness.traffic import Quality
 
 POLICY = {
     "tick_seconds": 2,
-    "settle_seconds": 2,
-    "start_seconds": 30,
-    "promote_seconds": 60,
-    "deadline_seconds": 200,
+    "settle_seconds": 5,
+    "start_seconds": 60,
+    "promote_seconds": 120,
+    "deadline_seconds": 250,
     "steps": [{"weight": 10, "seconds": 4, "requests": 5}, {"weight": 50, "seconds": 24, "requests": 5}],
     "blue_green": {"analysis_seconds": 24, "keep_seconds": 3, "requests": 5},
     "rolling": {"pace_seconds": 20},
@@ -98,9 +98,9 @@ class Case:
     subject: str = "app"
     route_kind: str = "VirtualService"
 
-    def arena(self, kill_at: int = 0, lose_at: int = 0) -> Arena:
+    def arena(self, kill_at: int = 0, lose_at: int = 0, seed: int = 0) -> Arena:
         """The app, rolled out, and nobody wants anything yet."""
-        arena = Arena(route_kind=self.route_kind, kill_at=kill_at, lose_at=lose_at)
+        arena = Arena(route_kind=self.route_kind, kill_at=kill_at, lose_at=lose_at, seed=seed)
         arena.emulator.create(DEPLOYMENTS, deployment("app", "app:v1"))
         arena.emulator.create(SERVICES, service("app"))
         self.prepare(arena)

@@ -2,13 +2,14 @@
 
 import json
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from random import Random
 from types import SimpleNamespace
 from unittest import mock
 
 import urllib3
 
-from canary_analyzer.cluster.client import WATCH_SECONDS
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
@@ -17,14 +18,15 @@ from canary_analyzer.sandbox.workloads.objects import controlled
 from canary_analyzer.service import watcher
 from harness.emulator import Document, Emulator
 from harness.process import Process
-from harness.routes import is_served, splits
+from harness.quiet import defects
+from harness.routes import STABLE, short, splits
 from harness.traffic import Moment, Quality, ScriptedReader, Traffic
-from harness.wire import Quiet, Wire
+from harness.wire import Wire
 from harness.world import World
 
 START = 1_800_000_000.0
-SETTLE_SECONDS = 2.0
-"""So long a proxy may go on with an older route."""
+SETTLE_SECONDS = 5.0
+"""So long a proxy may go on with an older route: as long as the policy waits for them."""
 
 
 class Killed(BaseException):
@@ -33,10 +35,10 @@ class Killed(BaseException):
 
 @dataclass(frozen=True, kw_only=True)
 class Routed:
-    """Services that some rule sends requests to from a time on."""
+    """The largest percentage that some rule sends to each Service that it names, from a time on."""
 
     at: float
-    hosts: frozenset[str]
+    weights: Mapping[str, int]
 
 
 class Arena:
@@ -46,12 +48,15 @@ class Arena:
         route_kind: VirtualService or HTTPRoute.
         kill_at: number of the write after which the service is killed, the first being 1; 0 lets it live.
         lose_at: number of the write that is made, but of which the service gets no answer.
+        seed: of the time that each pod takes to come and to go.
     """
 
-    def __init__(self, *, route_kind: str = "VirtualService", kill_at: int = 0, lose_at: int = 0) -> None:
+    def __init__(
+        self, *, route_kind: str = "VirtualService", kill_at: int = 0, lose_at: int = 0, seed: int = 0
+    ) -> None:
         self.now = START
         self.emulator = Emulator()
-        self.world = World(self.emulator)
+        self.world = World(self.emulator, Random(seed))
         self.quality = Quality.GOOD
         self.violations: list[str] = []
         self.writes: list[str] = []
@@ -63,13 +68,11 @@ class Arena:
         self.traffic = Traffic()
         self._reader: SampleReader | ScriptedReader = ScriptedReader(self.traffic)
         self._routed: deque[Routed] = deque()
-        self._unserved: frozenset[str] = frozenset()
+        self._short: frozenset[tuple[str, str]] = frozenset()
+        self._rolled_by_user = False
         self._uneven: frozenset[str] = frozenset()
-        self.wire = Wire(self.emulator, self._written, self.sleep)
+        self.wire = Wire(self.emulator, self._written, self)
         self._process: Process | None = None
-        self._seen: object = None
-        self._watch_ends = START
-        self._deaf_until = START
 
     # Time --------------------------------------------------------------------------------------------------------
 
@@ -93,7 +96,7 @@ class Arena:
     def _go_on(self) -> None:
         self.world.step(self.now)
         self._note_traffic()
-        self._unserved = self._now_unserved()
+        self._check("time goes on")
 
     def _work(self) -> None:
         if self._process is None:
@@ -101,36 +104,16 @@ class Arena:
                 return
             self._process = self._started()
         try:
-            with mock.patch.object(watcher, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self._pause)):
-                if self._has_news():
-                    self._process.look()
-                self._process.jobs.run(self.now)
+            with mock.patch.object(watcher, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self.wire.sleep)):
+                self._process.work(self.now)
         except Killed:
             self.kill()
+        self.violations += defects()
 
     @property
     def elapsed(self) -> float:
         """Seconds since the beginning."""
         return self.now - START
-
-    def _pause(self, seconds: float) -> None:
-        """Let the watcher, which has a thread of its own, hear nothing for so long, while all others work."""
-        self._deaf_until = self._watch_ends = self.now + seconds
-        raise Quiet
-
-    def _has_news(self) -> bool:
-        """Whether Deployments have changed in more than their status, or the watch of them ends."""
-        if self.now < self._deaf_until:
-            return False
-        seen = [
-            (each["metadata"]["uid"], each["metadata"].get("annotations"), each["spec"])
-            for each in self.emulator.all(DEPLOYMENTS)
-        ]
-        before, self._seen = self._seen, seen
-        if seen == before and self.now < self._watch_ends:
-            return False
-        self._watch_ends = self.now + WATCH_SECONDS
-        return True
 
     def _started(self) -> Process:
         return Process(self.wire, self._reader, lambda: self.now, self._route_kind)
@@ -143,9 +126,14 @@ class Arena:
     def kill(self) -> None:
         """End the service; it starts again after `down_seconds`."""
         self.kills += 1
-        self._process, self._seen = None, None
-        self._deaf_until = self.now
+        self.end()
         self._down_until = self.now + self.down_seconds
+
+    def end(self) -> None:
+        """End the service, and start it again as soon as time goes on."""
+        if self._process is not None:
+            self._process.watching.end(Killed())
+        self._process = None
 
     # What is watched -----------------------------------------------------------------------------------------------
 
@@ -158,31 +146,47 @@ class Arena:
         if len(self.writes) == self.lose_at:
             raise urllib3.exceptions.ProtocolError("the connection broke before the answer was there")
 
-    def _check(self, write: str) -> None:
-        """Whatever was wrong before this write was not done by it."""
-        unserved, uneven = self._now_unserved(), self._now_uneven()
-        deleted = {"app"} if self.emulator.find(DEPLOYMENTS, "app") is None else set()  # that was its user
-        for host in unserved - self._unserved - deleted:
-            self._violated(write, f"requests go to {host}, where no pod is Available")
+    def _check(self, since: str) -> None:
+        """Whatever was wrong before was not done by this."""
+        short, uneven = self._now_short(), self._now_uneven()
+        self._rolled_by_user = self._rolled_by_user and not self._is_rolled_out()
+        for host, lack in sorted(short - self._short):
+            if host != STABLE or not self._rolled_by_user:
+                self._violated(since, f"{host}: {lack}")
         for rule in uneven - self._uneven:
-            self._violated(write, f"weights do not add up to 100: {rule}")
-        self._unserved, self._uneven = unserved, uneven
+            self._violated(since, f"weights do not add up to 100: {rule}")
+        self._short, self._uneven = short, uneven
 
-    def _violated(self, write: str, what: str) -> None:
-        self.violations.append(f"write {len(self.writes)} ({write}) at {self.now - START:.1f} s: {what}")
+    def _violated(self, since: str, what: str) -> None:
+        self.violations.append(f"write {len(self.writes)} ({since}) at {self.now - START:.1f} s: {what}")
 
     def take_as_given(self) -> None:
-        """Whatever is wrong now was done by somebody else."""
-        self._unserved, self._uneven = self._now_unserved(), self._now_uneven()
+        """Whatever is wrong now, and comes of what a user rolls out now, was done by somebody else."""
+        self._short, self._uneven = self._now_short(), self._now_uneven()
+        self._rolled_by_user = self._rolled_by_user or not self._is_rolled_out()
         self._note_traffic()
 
-    def _now_unserved(self) -> frozenset[str]:
-        hosts = frozenset(host for split in splits(self.emulator) for host, weight in split.weights if weight > 0)
-        self._routed.append(Routed(at=self.now, hosts=hosts))
+    def _is_rolled_out(self) -> bool:
+        stable = self.emulator.find(DEPLOYMENTS, STABLE)
+        if stable is None:
+            return False
+        counts = [
+            stable.get("status", {}).get(each, 0) for each in ("updatedReplicas", "replicas", "availableReplicas")
+        ]
+        seen = stable.get("status", {}).get("observedGeneration") == stable["metadata"]["generation"]
+        return seen and set(counts) == {stable["spec"]["replicas"]}
+
+    def _now_short(self) -> frozenset[tuple[str, str]]:
+        weights: dict[str, int] = {}
+        for host, weight in (each for split in splits(self.emulator) for each in split.weights):
+            weights[host] = max(weight, weights.get(host, 0))
+        self._routed.append(Routed(at=self.now, weights=weights))
         while len(self._routed) > 1 and self._routed[1].at <= self.now - SETTLE_SECONDS + 0.001:
             self._routed.popleft()
-        recent = frozenset(host for routed in self._routed for host in routed.hosts)
-        return frozenset(host for host in recent if not is_served(self.emulator, host))
+        sent: dict[str, int] = {}
+        for host, weight in (each for routed in self._routed for each in routed.weights.items()):
+            sent[host] = max(weight, sent.get(host, 0))
+        return frozenset(short(self.emulator, sent))
 
     def _now_uneven(self) -> frozenset[str]:
         return frozenset(f"{s.route}: {s.weights}" for s in splits(self.emulator) if not s.sums_up)

@@ -11,7 +11,7 @@ from harness.rest import Belongings, unsettled, unspent
 from harness.routes import splits
 from harness.traffic import Quality
 
-PATIENCE = 300.0
+PATIENCE = 500.0
 TELLING = ("tell the end", "close request")
 """Stages of a promotion that is complete: whoever changes his mind now comes too late."""
 AFTERMATH = 15.0
@@ -97,12 +97,15 @@ def play(case: Case, ending: Ending, blow: Blow = Blow(), rules: Sequence[Rule] 
     arena.down_seconds = blow.down
     belongings = Belongings.of(arena)
     case.ask(arena)
-    arena.wire.play(*rules, seed=1)
+    if rules:
+        arena.wire.play(*rules, seed=1)
+        arena.end()  # what may go wrong at its start does
     acted, until = False, arena.now + PATIENCE
     while arena.now < until and not (arena.phases() and set(arena.phases()) <= {"Succeeded", "Aborted"}):
         acted = acted or ending.act(case, arena)
         arena.run(1.0)
     arena.run(AFTERMATH)
+    arena.end()
     seen = ending if acted else ENDINGS["promoted"]
     return arena, [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, seen), *_misread(arena)]
 

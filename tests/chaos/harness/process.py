@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,8 +19,9 @@ from canary_analyzer.service.replicas import Alone
 from canary_analyzer.service.rollouts import Rollouts
 from canary_analyzer.service.telemetry import Telemetry
 from canary_analyzer.service.watcher import Watcher
+from harness.strand import Strand
 from harness.traffic import ScriptedReader
-from harness.wire import Quiet, Wire
+from harness.wire import Wire
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +62,9 @@ class AtOnce(Executor):
     """Does work in the moment in which it is handed over."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
-        """Do it; what goes wrong is told to whoever asks for the result."""
+        """Do it; nobody asks for the result, so that what goes wrong ends the play."""
         done: Future[Any] = Future()
-        try:
-            done.set_result(work(*args, **more))
-        except Exception as error:
-            done.set_exception(error)
+        done.set_result(work(*args, **more))
         return done
 
 
@@ -85,9 +82,13 @@ class Process:
         offers = Offers(profiles=PROFILES, route_kind=route_kind)
         telemetry = Telemetry(CollectorRegistry())
         self._rollouts = Rollouts(ports, telemetry, Agenda(self.jobs, AtOnce()), offers, Alone())
-        self._watcher = Watcher("", cluster, self._rollouts, Alone(), telemetry.health.defect)
+        watcher = Watcher("", cluster, self._rollouts, Alone(), telemetry.health.defect)
+        self._wire, self._heard = wire, -1
+        self.watching = wire.strand = Strand(watcher.run)
 
-    def look(self) -> None:
-        """Hear what has happened to Deployments."""
-        with suppress(Quiet):
-            self._watcher.run()
+    def work(self, now: float) -> None:
+        """Hear what has happened to Deployments, and do what is due."""
+        if self._wire.revision != self._heard or now >= self.watching.until:
+            self._heard = self._wire.revision
+            self.watching.resume()
+        self.jobs.run(now)

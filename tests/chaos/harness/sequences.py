@@ -42,7 +42,7 @@ ACTIONS = (6, 16)
 """Fewest and most actions of a sequence."""
 PAUSE = (0.2, 14.0)
 """Seconds from one action to the next."""
-REST = 700.0
+REST = 1000.0
 """Seconds until everything must be over: longer than any deadline of the policy, promotion and way back included."""
 
 FAULTS = (
@@ -68,13 +68,13 @@ class Sequence:
     """One app and a few minutes of its life.
 
     Args:
-        seed: of everything that is drawn.
+        chance: draws everything.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._chance = Random(seed)
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
         self.case: Case = self._chance.choice(list(CASES.values()))
-        self.arena: Arena = self.case.arena()
+        self.arena: Arena = self.case.arena(seed=self._chance.randrange(2**32))
         self._belongings = Belongings.of(self.arena)
         self._wished: Counter[str] = Counter()
         self._uncounted: set[str] = set()
@@ -141,6 +141,7 @@ class Sequence:
         while self.arena.now < until and not self._is_over():
             self.arena.run(5.0)
         self.arena.run(20.0)
+        self.arena.end()
         return list(self._wrong())
 
     def _is_over(self) -> bool:

@@ -2,13 +2,15 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote_plus, urlsplit
 
 import urllib3
 
+from canary_analyzer.cluster.client import WATCH_SECONDS
 from canary_analyzer.sandbox.faults import (
     CutWatch,
     Drop,
@@ -22,15 +24,22 @@ from canary_analyzer.sandbox.faults import (
     Truncate,
 )
 from canary_analyzer.sandbox.faults.rules import Action, Asked, Script
+from canary_analyzer.sandbox.faults.watches import WatchFault
 from harness.emulator import NAMESPACE, Document, Emulator
+from harness.strand import Strand
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 TIMEOUT = 15.0
 """Seconds after which the client has given up an answer (`canary_analyzer.cluster.client.TIMEOUT`)."""
 
 
-class Quiet(BaseException):
-    """The watch has told everything there is, and nobody is going to wait for more."""
+class Clock(Protocol):
+    """What tells the time, and lets it pass."""
+
+    now: float
+
+    def sleep(self, seconds: float) -> None:
+        """Let seconds pass."""
 
 
 class Wire:
@@ -39,17 +48,35 @@ class Wire:
     Args:
         emulator: behind it.
         written: told of every write that the server carried out, before its answer is on the way.
-        sleep: lets seconds pass.
+        clock: of the world.
     """
 
-    def __init__(self, emulator: Emulator, written: Callable[[str], None], sleep: Callable[[float], None]) -> None:
-        self._emulator, self._written, self.sleep = emulator, written, sleep
+    def __init__(self, emulator: Emulator, written: Callable[[str], None], clock: Clock) -> None:
+        self._emulator, self._written, self._clock = emulator, written, clock
         self._script = Script(rules=())
         self._reads: dict[str, list[bytes]] = {}
+        self.hits: Counter[str] = Counter()
+        """How many requests and events each kind of fault has hit."""
+        self.strand: Strand | None = None
+        """Who watches."""
 
     def play(self, *rules: Rule, seed: int = 0) -> None:
         """Let these faults happen from now on."""
         self._script = Script(rules=rules, seed=seed)
+
+    @property
+    def revision(self) -> int:
+        """Changes with everything that there may be to hear of."""
+        return self._emulator.store.revision
+
+    def sleep(self, seconds: float) -> None:
+        """Let seconds pass; for whoever watches, others go on meanwhile."""
+        until = self._clock.now + seconds
+        if self.strand is None or not self.strand.is_here:
+            self._clock.sleep(seconds)
+            return
+        while self._clock.now < until:
+            self.strand.pause(until)
 
     def request(
         self, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None, **_: Any
@@ -59,6 +86,7 @@ class Wire:
         watch = "watch=true" in parts.query
         asked = Asked(method=method, path=parts.path, query=unquote_plus(parts.query), watch=watch)
         actions = self._script.actions(asked)
+        self.hits.update(type(action).__name__ for action in actions if not isinstance(action, WatchFault))
         for action in actions:
             if isinstance(action, Refuse):
                 told = {} if action.retry_after is None else {"retry-after": str(action.retry_after)}
@@ -66,7 +94,7 @@ class Wire:
             if isinstance(action, Drop) and not action.after:
                 raise urllib3.exceptions.ProtocolError("the connection broke before an answer")
         if watch:
-            return _response(200, self._events(parts.path, parts.query, actions))
+            return _Watch(self._events(asked, parts.query))
         status, content = self._emulator.answer(method, url, headers or {}, _bytes(body))
         if method in WRITES and status < 300:
             self._written(f"{method} {parts.path}")
@@ -93,28 +121,49 @@ class Wire:
                     cut = int(len(content) * share)
         return _response(status, content, cut)
 
-    def _events(self, path: str, query: str, actions: list[Action]) -> bytes:
-        """What has happened since the watch's resourceVersion, as far as the script lets it through."""
-        group, plural = _kind(path)
+    def _events(self, asked: Asked, query: str) -> Iterator[bytes]:
+        """Yield what happens after the watch's resourceVersion, as far as the script of the moment lets it through."""
+        script, fault, told, ends = None, None, 0, self._clock.now + WATCH_SECONDS
         since = int(dict(pair.split("=") for pair in query.split("&"))["resourceVersion"])
-        if (group, plural) != ("apps", "deployments"):
-            raise Quiet
-        changes = self._emulator.store.follow((group, plural), since).take()
-        if not changes and not actions:
-            raise Quiet
-        lines = [_event(change) for change in changes if change.after["metadata"]["namespace"] == NAMESPACE]
-        for action in actions:
-            match action:
-                case CutWatch(events=events):
-                    lines = lines[:events]
-                case DuplicateEvents():
-                    lines = [line for line in lines for _ in range(2)]
-                case ReorderEvents():
-                    lines = [line for pair in zip(lines[1::2], lines[::2], strict=False) for line in pair]
-                case ExpireWatch(events=events):
-                    gone = {"code": 410, "message": "too old resource version"}
-                    lines = [*lines[:events], {"type": "ERROR", "object": gone}]
-        return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        cursor = self._emulator.store.follow(_kind(asked.path), since)
+        while self._clock.now < ends:
+            if script is not self._script:
+                script, told = self._script, 0
+                fault = next((each for each in script.actions(asked) if isinstance(each, WatchFault)), None)
+            changes = [each for each in cursor.take() if each.after["metadata"]["namespace"] == NAMESPACE]
+            for event in self._spoilt_events([_event(each) for each in changes], fault):
+                if isinstance(fault, CutWatch | ExpireWatch) and told == fault.events:
+                    self.hits[type(fault).__name__] += 1
+                    if isinstance(fault, ExpireWatch):
+                        yield _line({"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}})
+                    return
+                told += 1
+                yield _line(event)
+            if self.strand is not None:
+                self.strand.pause(ends)
+
+    def _spoilt_events(self, events: list[Document], fault: WatchFault | None) -> list[Document]:
+        """Return events that have come together, as their client gets them."""
+        match fault:
+            case DuplicateEvents():
+                self.hits["DuplicateEvents"] += len(events)
+                return [event for event in events for _ in range(2)]
+            case ReorderEvents():
+                self.hits["ReorderEvents"] += len(events) // 2
+                return [event for at in range(0, len(events), 2) for event in events[at : at + 2][::-1]]
+        return events
+
+
+class _Watch(urllib3.HTTPResponse):
+    """An answer that goes on for as long as its events come."""
+
+    def __init__(self, events: Iterator[bytes]) -> None:
+        super().__init__(body=b"", status=200, preload_content=False)
+        self._events = events
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:  # type: ignore[override]
+        """Yield what comes."""
+        return self._events
 
 
 class _Body(io.BytesIO):
@@ -139,6 +188,10 @@ def _kind(path: str) -> tuple[str, str]:
 def _event(change: Any) -> Document:
     kind = "DELETED" if change.deleted else "ADDED" if change.before is None else "MODIFIED"
     return {"type": kind, "object": change.after}
+
+
+def _line(event: Document) -> bytes:
+    return json.dumps(event).encode() + b"\n"
 
 
 def _bytes(body: Any) -> bytes:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from math import inf
+from random import Random
 
 from canary_analyzer.sandbox.client import (
     DEPLOYMENTS,
@@ -21,32 +23,39 @@ from harness.emulator import NAMESPACE, Document, Emulator, Refused
 
 CRASHING = "crash"
 """Images with this in their name never become Ready."""
-PATIENCE = 3.0
-"""Seconds after which it is looked again whether time alone has changed something."""
+COMING, GOING = (3.0, 20.0), (1.0, 10.0)
+"""Seconds within which a pod becomes Ready, and within which one that is deleted is gone."""
 KINDS = {DEPLOYMENTS: ("apps/v1", "Deployment"), REPLICASETS: ("apps/v1", "ReplicaSet"), PODS: ("v1", "Pod")}
 
 
 class World:
-    """The workloads of one emulator."""
+    """The workloads of one emulator.
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._quiet = (0, 0.0)
+    Attributes:
+        broken: prefixes of the names of pods that do not become Ready from now on.
+    """
+
+    def __init__(self, emulator: Emulator, chance: Random) -> None:
+        self._emulator, self._chance = emulator, chance
+        self._quiet = 0
+        self._due: dict[tuple[str, bool], float] = {}
+        """When a pod, by its uid, will have come, or (True) have gone."""
+        self.broken: tuple[str, ...] = ()
 
     def step(self, now: float) -> bool:
         """Take every controller one pass further and say whether anything has changed."""
         before, moment = self._emulator.store.revision, datetime.fromtimestamp(now, UTC)
-        if before == self._quiet[0] and now < self._quiet[1] + PATIENCE:
+        if before == self._quiet and now < min(self._due.values(), default=inf):
             return False
-        self._pass(moment)
+        self._pass(now, moment)
         changed = self._emulator.store.revision != before
         if not changed:
-            self._quiet = (before, now)
+            self._quiet = before
         return changed
 
-    def _pass(self, moment: datetime) -> None:
+    def _pass(self, now: float, moment: datetime) -> None:
         for pod in self._all(PODS):
-            self._run(pod, moment)
+            self._run(pod, now)
         scaled = {(NAMESPACE, each["metadata"]["name"]): each for each in self._all(DEPLOYMENTS)}
         for each in self._all(HORIZONTALPODAUTOSCALERS):
             self._apply(autoscaler.plan(each, scaled))
@@ -59,21 +68,29 @@ class World:
         self._collect()
 
     def settle(self, now: float) -> None:
-        """Take passes until nothing changes."""
-        while self.step(now):
-            pass
+        """Take passes until nothing changes, whatever time pods take."""
+        while self.step(now) or self._due:
+            self._due = dict.fromkeys(self._due, now)
 
     def _all(self, resource: Resource) -> list[Document]:
         api, kind = KINDS.get(resource, ("", ""))
         return [{"apiVersion": api, "kind": kind, **each} for each in self._emulator.all(resource)]
 
-    def _run(self, pod: Document, now: datetime) -> None:
-        """Be the kubelet: what was made a pass ago runs, what was deleted a pass ago is gone."""
-        name = pod["metadata"]["name"]
-        if terminating(pod):
+    def _run(self, pod: Document, now: float) -> None:
+        """Be the kubelet: each pod takes its time to come, and to go."""
+        name, going = pod["metadata"]["name"], terminating(pod)
+        if not going and pod.get("status", {}).get("containerStatuses"):
+            return
+        key = (pod["metadata"]["uid"], going)
+        if now < self._due.setdefault(key, now + self._chance.uniform(*(GOING if going else COMING))):
+            return
+        del self._due[key]
+        if going:
+            self._due.pop((pod["metadata"]["uid"], False), None)
             self._emulator.ask("DELETE", PODS.path(NAMESPACE, name), {"gracePeriodSeconds": 0})
-        elif not pod.get("status", {}).get("containerStatuses"):
-            self._emulator.merge(PODS, name, {"status": _status(pod, timestamp(now))}, "status")
+        else:
+            status = _status(pod, not name.startswith(self.broken or ("\0",)), now)
+            self._emulator.merge(PODS, name, {"status": status}, "status")
 
     def _collect(self) -> None:
         kinds = (*COLLECTED, HTTPROUTES, VIRTUALSERVICES)
@@ -101,13 +118,14 @@ class World:
                 self._emulator.ask("DELETE", write.resource.path(NAMESPACE, write.name), options)
 
 
-def _status(pod: Document, now: str) -> Document:
+def _status(pod: Document, whole: bool, now: float) -> Document:
     containers = pod["spec"]["containers"]
-    ready = not any(CRASHING in each["image"] for each in containers)
+    ready = whole and not any(CRASHING in each["image"] for each in containers)
+    since = timestamp(datetime.fromtimestamp(now, UTC))
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     return {
         "phase": "Running",
-        "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": now}],
+        "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": since}],
         "containerStatuses": [
             {
                 "name": each["name"],
