@@ -73,17 +73,26 @@ def secret(path: Path) -> str:
         raise Unreadable(f"{path} holds no text") from None
 
 
+class _Session(requests.Session):
+    """Takes a redirect for an answer like any other: to know where it leads, requests would read all of its body."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
 def post(letter: Letter, timeout_seconds: float) -> Reply:
     """Send once; `timeout_seconds` is for connecting, and again for the answer."""
     try:
-        with requests.post(
-            letter.url,
-            data=letter.body,
-            headers={"User-Agent": f"canary-analyzer/{__version__}", **letter.headers},
-            timeout=timeout_seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
+        with (
+            _Session() as session,
+            session.post(
+                letter.url,
+                data=letter.body,
+                headers={"User-Agent": f"canary-analyzer/{__version__}", **letter.headers},
+                timeout=timeout_seconds,
+                stream=True,
+            ) as response,
+        ):
             return _reply(response)
     except requests.Timeout:
         return Reply(status=0, text=f"did not answer within {timeout_seconds:g} s")

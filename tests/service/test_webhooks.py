@@ -20,6 +20,7 @@ def receiver():
 
     class Receiver(BaseHTTPRequestHandler):
         hangs = threading.Event()
+        promised = 0
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -31,8 +32,10 @@ def receiver():
                 return
             self.send_response(status)
             self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(self.promised))
             self.end_headers()
+            if self.promised:
+                self.hangs.wait(20)
 
         def log_message(self, *_):
             pass
@@ -76,6 +79,13 @@ def test_only_2xx_passes_and_redirects_are_not_followed(receiver, run, status, p
     given = answer(Webhooks(settings={"gate": settings(receiver)}), run)
     assert (given.passed, given.text, given.final) == (passed, text, False)
     assert [path for path, _ in receiver.got] == ["/hook"]
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 500])
+def test_nothing_of_an_answer_is_read_but_its_head(receiver, run, status):
+    receiver.status, receiver.promised = [status], 10**9
+    given = answer(Webhooks(settings={"gate": settings(receiver, timeout_seconds=0.5)}), run)
+    assert given.text.startswith(f"answered {status}")
 
 
 def test_one_that_hangs_is_over_after_its_time(receiver, run):
