@@ -1,11 +1,13 @@
 """The base of what is read from configuration, and the kinds of values in it."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 T = TypeVar("T")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 RECORDED = "recorded"
 """The validation context of what a run's record holds: bounds that came after the run began do not bind it."""
 TICKS = (1.0, 300.0)
@@ -39,6 +41,16 @@ def _a_tick(seconds: float) -> float:
 
 
 Tick = Annotated[Seconds, _asked(_a_tick), WithJsonSchema({"type": "number", "minimum": TICKS[0], "maximum": TICKS[1]})]
+
+
+def _a_token(text: str) -> str:
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("names of cookies and headers have letters, digits, and of other signs only !#$%&'*+-.^_`|~")
+    return text
+
+
+Token = Annotated[str, _asked(_a_token)]
+"""Name of a cookie (RFC 6265, 4.1.1) or header (RFC 9110, 5.6.2): with more in it, it could end and another begin."""
 
 
 def _a_name(text: str) -> str:

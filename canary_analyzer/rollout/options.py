@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from canary_analyzer.rollout.fields import Seconds, Settings, WebhookName
+from canary_analyzer.rollout.fields import Seconds, Settings, Token, WebhookName
 from canary_analyzer.rollout.steps import AnyStep, Step
 
 
@@ -41,7 +41,7 @@ class Webhooks(Settings):
 class StickySessions(Settings):
     """A user stays with the version that he met first, by a cookie that lasts at most the run."""
 
-    cookie: str = "canary-analyzer"
+    cookie: Token = "canary-analyzer"
     seconds: Annotated[int, Field(gt=0)] = 86400
     """Lifetime of the cookie: a day, so that whoever comes back in the afternoon finds what he saw in the morning."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from canary_analyzer.analysis.ramp import AdaptiveRamp
-from canary_analyzer.rollout.fields import Percent, Seconds, Settings, WebhookName
+from canary_analyzer.rollout.fields import Percent, Seconds, Settings, Token, WebhookName
 
 
 class Step(Settings):
@@ -40,8 +40,8 @@ class MirrorStep(Settings):
 class Match(Settings):
     """Whose requests: all headers and the cookie must be there, with exactly these values."""
 
-    headers: Mapping[str, str] = {}
-    cookie: tuple[str, str] | None = None
+    headers: Mapping[Token, str] = {}
+    cookie: tuple[Token, str] | None = None
     """Name and value."""
 
     @model_validator(mode="after")

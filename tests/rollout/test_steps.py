@@ -286,6 +286,13 @@ MISTAKES = {
     "no weight": ({"steps": [{"pause": 5}]}, "there is no weight among them"),
     "nobody is matched": ({"steps": [{"match": {}}, WEIGHT]}, "it names nobody"),
     "nothing to compare with": ({"steps": [{"weight": 100}]}, "leaves no baseline"),
+    "a cookie that brings another": (
+        {"sticky": {"cookie": "a=b; Domain=evil\r\nX: y"}},
+        r"sticky.cookie = 'a=b; Domain=evil\r\nX: y': names of cookies and headers have letters, digits",
+    ),
+    "a cookie without a name": ({"sticky": {"cookie": ""}}, "sticky.cookie = '': names of cookies"),
+    "testers by no cookie": ({"steps": [{"match": {"cookie": ["a;b", "1"]}}, WEIGHT]}, "match.cookie.0 = 'a;b': names"),
+    "testers by no header": ({"steps": [{"match": {"headers": {"x y": "1"}}}, WEIGHT]}, "= 'x y': names of cookies"),
     "longer than the deadline": ({"deadline_seconds": 60}, "the steps alone take 240 s"),
     "a look a day": ({"tick_seconds": 86400}, "tick_seconds = 86400: guardrails and deadline are looked at once"),
     "a look when the sun is cold": ({"tick_seconds": 1e300}, "give 1 to 300 seconds"),

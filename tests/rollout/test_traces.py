@@ -3,6 +3,7 @@ from copy import deepcopy
 import pytest
 from pydantic import ValidationError
 
+from canary_analyzer.rollout.options import StickySessions
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.traces import Mark, Traces, marked, marks_of, target_of, unmarked
@@ -49,9 +50,18 @@ def test_a_record_is_read_as_it_was_written(make):
     assert Run.model_validate_json(run.model_dump_json()) == run
 
 
-@pytest.mark.parametrize("seconds", [0.2, 30, 86400, 1e300], ids=lambda seconds: f"{seconds:g}")
-def test_a_run_keeps_the_tick_it_began_with_though_nobody_could_ask_for_it_now(make, seconds):
-    policy = make.policy().model_copy(update={"tick_seconds": seconds})
+BEYOND = {
+    "a short tick": {"tick_seconds": 0.2},
+    "a tick longer than a step": {"tick_seconds": 30},
+    "a long tick": {"tick_seconds": 86400},
+    "an endless tick": {"tick_seconds": 1e300},
+    "a cookie's name": {"sticky": StickySessions.model_construct(cookie="a b")},
+}
+
+
+@pytest.mark.parametrize("fields", BEYOND.values(), ids=BEYOND)
+def test_a_run_keeps_the_policy_it_began_with_though_nobody_could_ask_for_it_now(make, fields):
+    policy = make.policy().model_copy(update=fields)
     run = make.run(policy=policy)
     assert Run.model_validate_json(run.model_dump_json()) == run
     with pytest.raises(ValidationError):
