@@ -135,10 +135,11 @@ def _health() -> list[parts.Panel]:
     return [
         parts.lines(
             "Lag of ticks",
-            "How late passes begin; more than a tick is too late.",
+            "How late passes begin, and for how long one is due that is not done; more than a tick is too late.",
             {
                 "median": _quantile(0.5, "tick_lag_seconds"),
                 "p99": _quantile(0.99, "tick_lag_seconds"),
+                "not done": "max(canary_analyzer_pass_overdue_seconds)",
             },
             units.Seconds,
         ),

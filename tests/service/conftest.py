@@ -3,8 +3,10 @@
 from copy import deepcopy
 
 import pytest
+import yaml
 
-from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
+from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster
+from canary_analyzer.sandbox.faults import faulty
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -66,3 +68,14 @@ def app(cluster):
             cluster.merge(kind, "default", "app", patch)
 
     return App()
+
+
+@pytest.fixture
+def api(tmp_path, cluster):
+    """A proxy before the API server, and a client that goes through it."""
+    kubeconfig = tmp_path / "kubeconfig"
+    server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+    with faulty(server) as proxy:
+        (tmp_path / "proxied").write_text(kubeconfig.read_text().replace(server, proxy.url))
+        proxy.client = Cluster.connect(tmp_path / "proxied")
+        yield proxy

@@ -21,6 +21,7 @@ from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.sandbox.faults import Refuse, Rule
 from canary_analyzer.service.intake import take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
 
@@ -112,6 +113,25 @@ def test_the_story_is_told_on_after_the_clock_was_set_back(passes, cluster, app)
     told = " ".join(event["message"] for event in cluster.list(EVENTS, "default").items)
     assert run.phase is Phase.ABORTING
     assert all(moment.text in told for moment in run.timeline)
+
+
+def test_a_route_that_cannot_be_given_back_is_seen_with_its_weight_by_whoever_goes_on(api, cluster, app):
+    """The alert on it goes by the phase and the weight."""
+    passes = Passes(api.client, app)
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    shifted = app.route()["spec"]
+    for each, weight in zip(shifted["http"][0]["route"], (90, 10), strict=True):
+        each["weight"] = weight
+    app.edit(VIRTUAL_SERVICES, {"spec": shifted})
+    api.play(Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path="/virtualservices/"))
+    app.annotate(abort="app-1")
+    for do in (passes.go, passes.go, passes.restart, passes.go):
+        do()
+    assert passes.active.run.phase is Phase.ABORTING
+    assert passes.active.view.weight == 10
 
 
 def test_an_abort_without_metrics_gives_the_route_back_byte_for_byte_and_leaves_nothing(passes, cluster, app):

@@ -3,12 +3,11 @@
 import time
 
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster import leases
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
-from canary_analyzer.sandbox.faults import UNAVAILABLE, Refuse, Rule, Slow, faulty
+from canary_analyzer.cluster.client import CONFIGMAPS
+from canary_analyzer.sandbox.faults import UNAVAILABLE, Refuse, Rule, Slow
 from canary_analyzer.service.health import Health
 from canary_analyzer.service.replicas import Replicas, Unclaimed
 
@@ -25,17 +24,6 @@ def registry():
 @pytest.fixture
 def health(registry):
     return Health(registry)
-
-
-@pytest.fixture
-def api(tmp_path, cluster):
-    """A proxy before the API server, and a client that goes through it."""
-    kubeconfig = tmp_path / "kubeconfig"
-    server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
-    with faulty(server) as proxy:
-        (tmp_path / "proxied").write_text(kubeconfig.read_text().replace(server, proxy.url))
-        proxy.client = Cluster.connect(tmp_path / "proxied")
-        yield proxy
 
 
 @pytest.fixture

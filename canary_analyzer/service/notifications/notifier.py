@@ -3,6 +3,7 @@
 A run's record says which of its news each receiver has taken. Every pass offers what the record does not name; a
 courier's thread brings it; the record learns of it with the next write that is made anyway. A process that is killed in
 between tells some of it again, and none of it never. Only what an ended run still owes costs a write of its own.
+That one needs no claim to the run: what has been told is told, whosever the run is by then.
 """
 
 import threading
