@@ -104,6 +104,11 @@ class Emulator:
         )
         return self._written(name, self._server.tokens.issue(identity))
 
+    def used(self, name):
+        """Return what a user has asked for and got: (apiGroup, resource, verb)."""
+        user, rows = identities.service_account("default", name).name, self._server.audit.document()
+        return {(r["group"], r["resource"], r["verb"]) for r in rows if r["identity"] == user and r["allowed"]}
+
     def close(self):
         self._call(self._server.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

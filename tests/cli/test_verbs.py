@@ -14,6 +14,7 @@ from canary_analyzer.cli.waits import STAGES
 from canary_analyzer.cluster import records
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import PROGRAMS
+from canary_analyzer.rollout.run import RouteRef
 
 
 def commands(command, path=()):
@@ -95,7 +96,7 @@ IN_TURN = (
 )
 
 
-def test_the_role_for_users_suffices_for_every_verb(shop, canary, emulator):
+def test_the_role_for_users_suffices_for_every_verb_and_gives_nothing_that_none_uses(shop, canary, emulator, tmp_path):
     (role,) = (each for each in yaml.safe_load_all(RIGHTS.read_text()) if each["kind"] == "Role")
     rules = [(group, rule["resources"], rule["verbs"]) for rule in role["rules"] for group in rule["apiGroups"]]
     user = emulator.user("developer", *rules)
@@ -105,10 +106,15 @@ def test_the_role_for_users_suffices_for_every_verb(shop, canary, emulator):
         told = canary(*words, kubeconfig=user)
         assert told.exit_code == 0, (words, told.stderr)
         assert not [line for line in told.stderr.splitlines() if "forbidden" in line and line not in ELSEWHERE], words
-    shop.becomes(records.active(shop.cluster, "default")[0], Phase.AWAITING_APPROVAL)
-    assert canary("approve", "app", kubeconfig=user).exit_code == 0
+    routes = (RouteRef(kind="HTTPRoute", namespace="default", name="app"),)
+    shop.becomes(records.active(shop.cluster, "default")[0], Phase.AWAITING_APPROVAL, routes=routes)
+    assert [canary(verb, "app", kubeconfig=user).exit_code for verb in ("status", "approve")] == [0, 0]
     shop.becomes(records.active(shop.cluster, "default")[0], Phase.SUCCEEDED)
     assert [canary(verb, "app", kubeconfig=user).exit_code for verb in ("watch", "wait")] == [0, 0]
+    (tmp_path / "config.yaml").write_text("routing: gateway-api")
+    canary("start", "app", "--image", "app:v3", "--dry-run", "--config", tmp_path / "config.yaml", kubeconfig=user)
+    given = {(group, thing, verb) for group, things, verbs in rules for thing in things for verb in verbs}
+    assert given - emulator.used("developer") == set()
 
 
 def test_a_cluster_that_is_not_there_is_told_with_what_helps(canary, tmp_path):
