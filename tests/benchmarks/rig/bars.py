@@ -53,10 +53,10 @@ def missed(rollouts: int, figures: Figures, known: Mapping[str, Bar]) -> Iterato
 
 def lines(columns: Mapping[int, Figures], known: Mapping[str, Bar]) -> Iterator[str]:
     """Yield the lines of a table: figures by number of rollouts, each with its bar behind it in brackets."""
-    yield f"{'rollouts':>28}" + "".join(f"{size:>17}" for size in columns)
+    yield f"{'rollouts':>28}" + "".join(f"{size:>20}" for size in columns)
     for name in next(iter(columns.values())):
         cells = (_cell(figures[name], known.get(name), size) for size, figures in columns.items())
-        yield f"{name:>28}" + "".join(f"{cell:>17}" for cell in cells)
+        yield f"{name:>28}" + "".join(f"{cell:>20}" for cell in cells)
 
 
 def _cell(figure: float, bar: Bar | None, rollouts: int) -> str:
