@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from harness.apps import CASES
-from harness.crashes import ENDINGS, Blow, play
+from harness.crashes import DOWN, ENDINGS, Blow, play
 from harness.quiet import silence
 
 Way = tuple[str, str]
@@ -36,7 +36,8 @@ def _tried(way: Way) -> tuple[int, list[str]]:
 
 def _broken(way: Way, writes: list[str]) -> Iterator[str]:
     for point, write in enumerate(writes, start=1):
-        for blow, told in ((Blow(kill_at=point), "killed after"), (Blow(lose_at=point), "no answer to")):
+        killed = Blow(kill_at=point, down=DOWN[point % len(DOWN)])
+        for blow, told in ((killed, f"killed for {killed.down:.0f} s after"), (Blow(lose_at=point), "no answer to")):
             if wrong := play(CASES[way[0]], ENDINGS[way[1]], blow)[1]:
                 yield f"{told} write {point}, {write}: {'; '.join(wrong)}"
 

@@ -1,9 +1,9 @@
-"""One crash point of each strategy, and two that once went wrong; `make chaos` tries all of them."""
+"""One crash point of each strategy, and those that once went wrong; `make chaos` tries all of them."""
 
 import pytest
 
 from harness.apps import CASES
-from harness.crashes import ENDINGS, Blow, play
+from harness.crashes import ENDINGS, LONG, Blow, play
 
 
 @pytest.mark.parametrize(
@@ -20,18 +20,53 @@ def test_a_rollout_that_is_killed_after_a_write_ends_as_if_nothing_had_been(case
     assert arena.kills == 1
 
 
-@pytest.mark.parametrize("from_the_end", [2, 12], ids=["ended, and nobody told", "given back, and still owned"])
-def test_the_last_writes_of_a_rollout_are_made_up_for(from_the_end):
-    case, ending = CASES["canary"], ENDINGS["promoted"]
-    whole, wrong = play(case, ending)
+@pytest.fixture(scope="module")
+def point():
+    """Return the number of one of the writes of a promotion, those to this path counted from the start or the end."""
+    whole, wrong = play(CASES["canary"], ENDINGS["promoted"])
     assert wrong == []
-    assert play(case, ending, Blow(kill_at=len(whole.writes) + 1 - from_the_end))[1] == []
+
+    def found(path, which):
+        return [number for number, write in enumerate(whole.writes, start=1) if write.endswith(path)][which]
+
+    return found
 
 
-LOST = {"route canary": 7, "shift weight": 10, "promoted": 23, "ended": 46}
+KILLED = {
+    "given back, and still owned": ("/virtualservices/app", -2),
+    "the canary's Deployment deleted, and still held": ("/deployments/app-canary", -2),
+    "ended, and nobody told": ("/events", -1),
+}
+
+
+@pytest.mark.parametrize("write", KILLED.values(), ids=KILLED)
+def test_the_last_writes_of_a_rollout_are_made_up_for(point, write):
+    assert play(CASES["canary"], ENDINGS["promoted"], Blow(kill_at=point(*write)))[1] == []
+
+
+LOST = {
+    "route canary": ("/virtualservices/app", 0),
+    "shift weight": ("/virtualservices/app", 1),
+    "promoted": ("/deployments/app", 2),
+    "ended": ("/configmaps/canary-run-app-1", -1),
+}
 
 
 @pytest.mark.parametrize("write", LOST.values(), ids=LOST)
-def test_a_write_that_was_made_and_never_answered_is_recognised_as_made(write):
+def test_a_write_that_was_made_and_never_answered_is_recognised_as_made(point, write):
     """These were once taken for somebody else's edits, or aborted the run."""
-    assert play(CASES["canary"], ENDINGS["promoted"], Blow(lose_at=write))[1] == []
+    assert play(CASES["canary"], ENDINGS["promoted"], Blow(lose_at=point(*write)))[1] == []
+
+
+def test_a_service_that_comes_back_after_the_deadline_gives_the_traffic_back(point):
+    arena, wrong = play(CASES["canary"], ENDINGS["promoted"], Blow(kill_at=point("/virtualservices/app", 2), down=LONG))
+    assert (wrong, arena.phases()) == ([], ["Aborted"])
+
+
+NOT_READY = [ENDINGS["never Ready"], ENDINGS["not Ready once promoted"]]
+
+
+@pytest.mark.parametrize("ending", NOT_READY, ids=lambda ending: ending.name)
+@pytest.mark.parametrize("case", ["canary", "blue-green", "rolling"])
+def test_what_does_not_become_ready_goes_back_to_what_was(case, ending):
+    assert play(CASES[case], ending)[1] == []

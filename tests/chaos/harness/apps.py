@@ -128,6 +128,13 @@ def _scaled(arena: Arena) -> None:
     arena.emulator.create(DESTINATIONRULES, deepcopy(DESTINATION_RULE))
 
 
+def _replaced_at_once(arena: Arena) -> None:
+    """Have stable lose all its pods when it rolls out: nobody may be sent there before it is through."""
+    _scaled(arena)
+    at_once = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
+    arena.emulator.merge(DEPLOYMENTS, "app", {"spec": {"strategy": at_once}})
+
+
 def _brought(arena: Arena) -> None:
     both = [{"destination": {"host": "app"}, "weight": 100}, {"destination": {"host": "next"}, "weight": 0}]
     arena.emulator.create(VIRTUALSERVICES, virtual_service(*both))
@@ -143,7 +150,7 @@ CASES = {
         Case(name="canary, autoscaled", trigger=IMAGE, policy={}, prepare=_scaled),
         Case(name="canary, fresh baseline", trigger=IMAGE, policy={"baseline": "fresh"}, prepare=_scaled),
         Case(name="canary, HTTPRoute", trigger=IMAGE, policy={}, prepare=_by_gateway_api, route_kind="HTTPRoute"),
-        Case(name="blue-green", trigger={**IMAGE, "strategy": "blue-green"}, policy={}, prepare=_scaled),
+        Case(name="blue-green", trigger={**IMAGE, "strategy": "blue-green"}, policy={}, prepare=_replaced_at_once),
         Case(name="rolling", trigger={**IMAGE, "strategy": "rolling"}, policy={}, prepare=_routed),
         Case(name="bring your own", trigger={"baseline": "app"}, policy={}, prepare=_brought, subject="next"),
     )

@@ -11,7 +11,10 @@ from harness.rest import Belongings, unsettled, unspent
 from harness.routes import splits
 from harness.traffic import Quality
 
-PATIENCE = 500.0
+PATIENCE = 800.0
+LONG = 260.0
+"""Seconds after which whoever was down comes back too late: past the policy's deadline."""
+DOWN = (0.0, 5.0, LONG)
 TELLING = ("tell the end", "close request")
 """Stages of a promotion that is complete: whoever changes his mind now comes too late."""
 AFTERMATH = 15.0
@@ -49,6 +52,19 @@ def _spoil(_: Case, arena: Arena) -> bool:
     return True
 
 
+def _break(_: Case, arena: Arena) -> bool:
+    arena.world.broken.add("app:v2")
+    return True
+
+
+def _break_promoted(_: Case, arena: Arena) -> bool:
+    """Let what serves as the canary do so no more once it is stable."""
+    if arena.images() != ["app:v2"]:
+        return False
+    arena.world.broken.add("app:v2")
+    return True
+
+
 def _withdraw(case: Case, arena: Arena) -> bool:
     if _weighted(arena):
         arena.annotate(case.subject, **{key: None for key in case.trigger if key in ("image", "baseline")})
@@ -71,6 +87,8 @@ ENDINGS = {
         Ending(name="found worse", act=_spoil, phase="Aborted", image="app:v1"),
         Ending(name="withdrawn", act=_withdraw, phase="Aborted", image="app:v1"),
         Ending(name="aborted while promoting", act=_change_mind, phase="Aborted", image="app:v1"),
+        Ending(name="never Ready", act=_break, phase="Aborted", image="app:v1"),
+        Ending(name="not Ready once promoted", act=_break_promoted, phase="Aborted", image="app:v1"),
     )
 }
 
@@ -106,8 +124,11 @@ def play(case: Case, ending: Ending, blow: Blow = Blow(), rules: Sequence[Rule] 
         arena.run(1.0)
     arena.run(AFTERMATH)
     arena.end()
-    seen = ending if acted else ENDINGS["promoted"]
-    return arena, [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, seen), *_misread(arena)]
+    ends = {(seen.phase, seen.image) for seen in (ending if acted else ENDINGS["promoted"],)}
+    if blow.down >= LONG:
+        ends.add(("Aborted", "app:v1"))  # no verdict in time
+    wrong = [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, ends), *_misread(arena)]
+    return arena, wrong if acted or blow != Blow() else [*wrong, f"it was never {ending.name}"]
 
 
 def _misread(arena: Arena) -> Iterator[str]:
@@ -117,10 +138,8 @@ def _misread(arena: Arena) -> Iterator[str]:
             yield f"{run['name']} takes somebody else to have written: {run['timeline']}"
 
 
-def _unfinished(arena: Arena, ending: Ending) -> Iterator[str]:
+def _unfinished(arena: Arena, ends: set[tuple[str, str]]) -> Iterator[str]:
     yield from unsettled(arena)
     yield from unspent(arena)
-    if arena.phases() != [ending.phase]:
-        yield f"expected one run that is {ending.phase}, found {arena.phases()}"
-    if arena.images() != [ending.image]:
-        yield f"expected {ending.image} to run, found {arena.images()}"
+    if (found := set(zip(arena.phases(), arena.images(), strict=False))) - ends or len(arena.phases()) != 1:
+        yield f"expected one run, and that it ends as one of {ends}; found {arena.phases()}, {found}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
-from canary_analyzer.rollout.annotations import ABORT, APPROVE, IMAGE, PREFIX, PROMOTE, STATUS
+from canary_analyzer.rollout.annotations import ABORT, APPROVE, IMAGE, KNOWN, PROMOTE, STATUS
 from canary_analyzer.sandbox.client import (
     DEPLOYMENTS,
     DESTINATIONRULES,
@@ -72,11 +72,11 @@ def _spec(kind: Resource, document: Document) -> str:
 
 
 def _metadata(document: Document) -> Document:
+    """All that a run could leave in it; what users annotate for us is theirs."""
     annotations = document["metadata"].get("annotations") or {}
-    kept = {
-        key: value for key, value in annotations.items() if not key.startswith(PREFIX) and "kubernetes.io" not in key
-    }
-    return {"labels": document["metadata"].get("labels"), "annotations": kept}
+    kept = {key: value for key, value in annotations.items() if key not in KNOWN and "kubernetes.io" not in key}
+    others = {key: document["metadata"].get(key) for key in ("labels", "finalizers", "ownerReferences")}
+    return {**others, "annotations": kept}
 
 
 def unspent(arena: Arena) -> Iterator[str]:

@@ -32,7 +32,7 @@ class World:
     """The workloads of one emulator.
 
     Attributes:
-        broken: prefixes of the names of pods that do not become Ready from now on.
+        broken: images of which no new pod becomes Ready from now on.
     """
 
     def __init__(self, emulator: Emulator, chance: Random) -> None:
@@ -40,7 +40,7 @@ class World:
         self._quiet = 0
         self._due: dict[tuple[str, bool], float] = {}
         """When a pod, by its uid, will have come, or (True) have gone."""
-        self.broken: tuple[str, ...] = ()
+        self.broken: set[str] = set()
 
     def step(self, now: float) -> bool:
         """Take every controller one pass further and say whether anything has changed."""
@@ -89,8 +89,7 @@ class World:
             self._due.pop((pod["metadata"]["uid"], False), None)
             self._emulator.ask("DELETE", PODS.path(NAMESPACE, name), {"gracePeriodSeconds": 0})
         else:
-            status = _status(pod, not name.startswith(self.broken or ("\0",)), now)
-            self._emulator.merge(PODS, name, {"status": status}, "status")
+            self._emulator.merge(PODS, name, {"status": _status(pod, self.broken, now)}, "status")
 
     def _collect(self) -> None:
         kinds = (*COLLECTED, HTTPROUTES, VIRTUALSERVICES)
@@ -118,9 +117,9 @@ class World:
                 self._emulator.ask("DELETE", write.resource.path(NAMESPACE, write.name), options)
 
 
-def _status(pod: Document, whole: bool, now: float) -> Document:
+def _status(pod: Document, broken: set[str], now: float) -> Document:
     containers = pod["spec"]["containers"]
-    ready = whole and not any(CRASHING in each["image"] for each in containers)
+    ready = not any(CRASHING in each["image"] or each["image"] in broken for each in containers)
     since = timestamp(datetime.fromtimestamp(now, UTC))
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     return {
