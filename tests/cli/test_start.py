@@ -56,7 +56,8 @@ def test_all_objections_are_told_at_once(shop, canary):
     idle(shop)
     told = canary("start", "app", "--image", "app:v1", "--strategy", "x", "--set", "a=1", "--json")
     refused = json.loads(told.stdout)["refused"]
-    assert [any(part in each for each in refused) for part in ("0 replicas", "'x'", "a: there is no such field")] == [True] * 3
+    parts = ("0 replicas", "'x'", "a: there is no such field")
+    assert [any(part in each for each in refused) for part in parts] == [True] * 3
 
 
 def test_a_wish_is_written_with_all_that_it_asks_for(shop, canary):
