@@ -12,15 +12,18 @@ from canary_analyzer.sandbox.faults import (
     ClockOff,
     Drop,
     Empty,
+    Failed,
     HaPair,
     Huge,
     MissingBuckets,
     NotANumber,
+    OtherType,
     Refuse,
     Reset,
     Rule,
     Slow,
     Truncate,
+    Value,
     Warn,
     faulty,
 )
@@ -47,7 +50,7 @@ class Seen:
 def roll_out():
     """Roll a version out whose metrics come through a proxy that plays these rules from the first weight on."""
 
-    def played(quality, *rules, mend_after=None):
+    def played(quality, *rules, mend_after=None, abort_after=None):
         case = CASES["canary"]
         with ExitStack() as stack:
             arena = case.arena()
@@ -65,6 +68,8 @@ def roll_out():
                     broken = arena.now
                 if mend_after and broken and arena.now > broken + mend_after:
                     proxy.play()
+                if abort_after and broken and arena.now > broken + abort_after:
+                    arena.annotate(abort=arena.runs()[0]["name"])
             arena.run(10)
         wrong = [*arena.violations, *belongings.wrong(arena), *unsettled(arena)]
         return Seen(told=list(dict.fromkeys(told)), phase=arena.phases()[0], wrong=wrong)
@@ -97,6 +102,35 @@ def test_after_some_time_without_answers_the_run_goes_on_as_if_nothing_had_been(
     seen = roll_out(Quality.GOOD, Rule(action=action), mend_after=8)
     assert reason in seen.reasons, seen.told
     assert (seen.phase, seen.wrong) == ("Succeeded", [])
+
+
+IMPOSSIBLE = {
+    "infinite": (Value(value="+Inf"), "stands at inf"),
+    "negative": (Value(value="-5"), "stands at -5"),
+    "beyond counting": (Value(value="1e30"), "stands at 1e+30"),
+    "no number": (Value(value="abc"), "which is none"),
+    "without quotes": (Value(value=5), "which is none"),
+    "a point of three": (Value(value=["1", "2"]), "which is none"),
+    "another type": (OtherType(), "Prometheus"),
+    "a type that is none": (OtherType(name="weird"), "not as Prometheus does"),
+    "failed": (Failed(), "refused the query: query timed out"),
+}
+
+
+@pytest.mark.parametrize(("action", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_with_impossible_answers_a_run_holds_says_why_and_its_user_can_abort_it(roll_out, action, reason):
+    seen = roll_out(Quality.GOOD, Rule(action=action), abort_after=20)
+    assert ("Holding", True) in [(phase, reason in why) for phase, why in seen.told], seen.told
+    assert (seen.phase, seen.wrong) == ("Aborted", [])
+    assert "no verdict within" not in seen.reasons
+
+
+@pytest.mark.parametrize(("action", "reason"), [IMPOSSIBLE["infinite"], IMPOSSIBLE["no number"]], ids=str)
+def test_with_impossible_answers_a_run_goes_back_at_its_deadline(roll_out, action, reason):
+    seen = roll_out(Quality.BAD, Rule(action=action))
+    assert reason in seen.reasons, seen.told
+    assert "no verdict within" in seen.reasons
+    assert (seen.phase, seen.wrong) == ("Aborted", [])
 
 
 WRONG_ANSWER = {

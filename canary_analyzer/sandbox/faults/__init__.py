@@ -7,11 +7,14 @@ with faulty(url, rules, seed=7) as proxy: the client talks to `proxy.url`, and `
 from canary_analyzer.sandbox.faults.answers import (
     ClockOff,
     Empty,
+    Failed,
     HaPair,
     Huge,
     MissingBuckets,
     NotANumber,
+    OtherType,
     Reset,
+    Value,
     Warn,
 )
 from canary_analyzer.sandbox.faults.proxy import FaultProxy
@@ -46,12 +49,14 @@ __all__ = [
     "DuplicateEvents",
     "Empty",
     "ExpireWatch",
+    "Failed",
     "FaultProxy",
     "Fired",
     "HaPair",
     "Huge",
     "MissingBuckets",
     "NotANumber",
+    "OtherType",
     "Refuse",
     "ReorderEvents",
     "Reset",
@@ -59,6 +64,7 @@ __all__ = [
     "Slow",
     "Stale",
     "Truncate",
+    "Value",
     "Warn",
     "faulty",
 ]

@@ -25,6 +25,27 @@ class NotANumber:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Value:
+    """All values are this one: a text, where they are as Prometheus writes them, or something else."""
+
+    value: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherType:
+    """Another type of result than was asked for, without series."""
+
+    name: str = "vector"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """An error of Prometheus' own, but with the status of a success and no series."""
+
+    text: str = "query timed out in expression evaluation"
+
+
+@dataclass(frozen=True, kw_only=True)
 class HaPair:
     """Every series twice, as two servers of a pair remember it; nobody has deduplicated them."""
 
@@ -66,10 +87,10 @@ class Huge:
     copies: int = 1000
 
 
-Rewrite = Empty | NotANumber | HaPair | Warn | Reset | MissingBuckets | ClockOff | Huge
+Rewrite = Empty | NotANumber | Value | OtherType | Failed | HaPair | Warn | Reset | MissingBuckets | ClockOff | Huge
 
 
-def rewritten(fault: Rewrite, answer: Document, chance: Random) -> Document:  # noqa: PLR0911  (one for each fault)
+def rewritten(fault: Rewrite, answer: Document, chance: Random) -> Document:  # noqa: C901, PLR0911  (one for each fault)
     """The answer that the client gets instead of a successful one with a result."""
     series = list(answer["data"]["result"])
     match fault:
@@ -77,6 +98,12 @@ def rewritten(fault: Rewrite, answer: Document, chance: Random) -> Document:  # 
             return _with_result(answer, [])
         case NotANumber():
             return _by_sample(answer, lambda sample: [sample[0], "NaN" if chance.random() < fault.share else sample[1]])
+        case Value():
+            return _by_sample(answer, lambda sample: [sample[0], fault.value])
+        case OtherType():
+            return {**answer, "data": {"resultType": fault.name, "result": []}}
+        case Failed():
+            return {**_with_result(answer, []), "status": "error", "errorType": "timeout", "error": fault.text}
         case HaPair():
             return _with_result(answer, [_labelled(each, fault.label, name) for each in series for name in "ab"])
         case Warn():

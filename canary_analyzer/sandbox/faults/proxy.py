@@ -127,7 +127,7 @@ def _rewritten(action: Rewrite, content: bytes, script: Script) -> bytes:
     answer: dict[str, Any] = json.loads(content)
     if answer.get("status") != "success" or "result" not in (answer.get("data") or ()):
         return content
-    return json.dumps(rewritten(action, answer, script.chance)).encode()
+    return json.dumps(rewritten(action, answer, script.chance), separators=(",", ":")).encode()
 
 
 async def _sent(

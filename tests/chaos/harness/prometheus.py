@@ -69,8 +69,9 @@ def served(prometheus: Prometheus) -> Iterator[str]:
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
             result = prometheus.answer(form["query"][0], float(form["time"][0]))
-            kind = "vector" if result and "value" in result[0] else "matrix"
-            content = json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}).encode()
+            kind = "matrix" if form["query"][0].endswith("ms]") else "vector"
+            answer = {"status": "success", "data": {"resultType": kind, "result": result}}
+            content = json.dumps(answer, separators=(",", ":")).encode()  # as the real one writes it
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

@@ -4,7 +4,19 @@ from random import Random
 
 import pytest
 
-from canary_analyzer.sandbox.faults import ClockOff, Empty, HaPair, Huge, MissingBuckets, NotANumber, Reset, Warn
+from canary_analyzer.sandbox.faults import (
+    ClockOff,
+    Empty,
+    Failed,
+    HaPair,
+    Huge,
+    MissingBuckets,
+    NotANumber,
+    OtherType,
+    Reset,
+    Value,
+    Warn,
+)
 from canary_analyzer.sandbox.faults.answers import rewritten
 
 
@@ -40,6 +52,19 @@ def test_values_are_not_a_number():
     assert values(result(NotANumber())[0]) == ["NaN"] * 4
 
 
+def test_all_values_are_another():
+    assert values(result(Value(value="+Inf"))[0]) == ["+Inf"] * 4
+
+
+def test_another_type_of_result_is_told():
+    assert rewritten(OtherType(), ANSWER, Random(0))["data"] == {"resultType": "vector", "result": []}
+
+
+def test_a_failure_has_no_series_and_says_why():
+    found = rewritten(Failed(text="too many samples"), ANSWER, Random(0))
+    assert (found["status"], found["error"], found["data"]["result"]) == ("error", "too many samples", [])
+
+
 def test_a_pair_tells_every_series_twice():
     assert [each["metric"].get("prometheus_replica") for each in result(HaPair())] == ["a", "b"] * 3
 
@@ -65,7 +90,7 @@ def test_a_huge_answer_has_every_series_many_times():
     assert len({tuple(sorted(each["metric"].items())) for each in found}) == len(found) == 300
 
 
-@pytest.mark.parametrize("fault", [NotANumber(), Reset(), ClockOff()], ids=type)
+@pytest.mark.parametrize("fault", [NotANumber(), Value(value="1"), Reset(), ClockOff()], ids=type)
 def test_instant_answers_are_rewritten_too(fault):
     instant = {"status": "success", "data": {"result": [{"metric": {}, "value": [0.0, "5"]}]}}
     assert len(result(fault, instant)[0]["value"]) == 2
