@@ -12,7 +12,7 @@ from canary_analyzer.metrics.pairs import Pair
 from canary_analyzer.metrics.promql import Part, Query, Role
 from canary_analyzer.metrics.raw import RawSeries, UnreadableSeriesError
 from canary_analyzer.metrics.replicas import Copy, take_replica
-from canary_analyzer.metrics.tally import PairState
+from canary_analyzer.metrics.tally import MESH_TOTALS, PairState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +22,13 @@ class PairAnswer:
     state: PairState
     samples: dict[Part, list[Copy]] = field(default_factory=dict)
     trouble: str = ""
+
+    @property
+    def newest(self) -> float | None:
+        """Unix seconds of the newest counter of requests, counted or not, None where there is none."""
+        copies = (copy for part in MESH_TOTALS for copy in self.samples.get(part, ()))
+        times = [self.state.newest, *(copy.series.points[-1][0] for copy in copies if copy.series.points)]
+        return max((time for time in times if time is not None), default=None)
 
 
 Answers = dict[Pair, PairAnswer]

@@ -89,9 +89,10 @@ class SampleReader:
             MetricsUnavailable: Prometheus does not answer, has no fresh samples of a pair that it had samples of, or
                 has samples that cannot be what they should be.
         """
+        shared = self._shared(pair, boundaries)
         state = self._resume(pair, boundaries[0])
         skipped = state.boundary < boundaries[0]
-        state, counts = self._read(pair, state, [state.boundary, *boundaries] if skipped else boundaries)
+        state, counts = self._read(pair, state, [state.boundary, *boundaries] if skipped else boundaries, shared)
         with self._lock:
             self._states[pair] = state
             self._let_go(pair, boundaries[-1])
@@ -144,14 +145,19 @@ class SampleReader:
         except CannotTellApartError as error:
             raise MetricsUnavailable(str(error)) from error
 
-    def _read(self, pair: Pair, state: PairState, grid: Sequence[float]) -> tuple[PairState, Counts]:
+    def _read(
+        self, pair: Pair, state: PairState, grid: Sequence[float], shared: PairAnswer | None
+    ) -> tuple[PairState, Counts]:
+        """Count by what was answered to all, which is no use to one who is not where all thought him to be."""
         parts = list(_parts(grid, self._settings.longest_window))
+        if len(parts) > 1 or shared is None or shared.state is not state or self._lags(state, grid[-1]):
+            shared = None
         read = []
         for part in parts:
-            answer = self._shared(pair, state, part[-1]) if len(parts) == 1 else self._own(pair, state, part[-1])
+            answer = shared or self._own(pair, state, part[-1])
             state, counts = self._tally(pair, answer, part)
             read.append(counts)
-        self._refuse_stale(state, grid)
+        self._refuse_stale(state, state.newest, grid)
         return state, reduce(join, read)
 
     def _tally(self, pair: Pair, answer: PairAnswer, grid: Sequence[float]) -> tuple[PairState, Counts]:
@@ -167,10 +173,15 @@ class SampleReader:
 
     def _own(self, pair: Pair, state: PairState, at: float) -> PairAnswer:
         """Ask for one pair alone."""
-        return self._ask({pair: state}, at)[pair]
+        return self._ask({pair: state}, (state.boundary - self._back(state), at))[pair]
 
-    def _shared(self, pair: Pair, state: PairState, at: float) -> PairAnswer:
-        """Take what was answered to all; it is no use to one who has not come from where all thought him to be."""
+    def _shared(self, pair: Pair, grid: Sequence[float]) -> PairAnswer | None:
+        """Return what was answered to all.
+
+        Nobody asks alone where all were not answered, or where that showed that there is nothing new to be counted: in
+        a long outage, which is when everybody would, Prometheus and the other runs are spared.
+        """
+        at = grid[-1]
         with self._lock:
             answers = self._answers.get(at)
             if answers is None:
@@ -178,7 +189,13 @@ class SampleReader:
             if isinstance(answers, MetricsUnavailable):
                 raise MetricsUnavailable(answers.reason) from answers
             answer = answers.get(pair)
-        return answer if answer and answer.state is state else self._own(pair, state, at)
+        if answer is not None and self._lags(answer.state, at):
+            self._refuse_stale(answer.state, answer.newest, grid)
+        return answer
+
+    def _lags(self, state: PairState, at: float) -> bool:
+        """Whether a pair is so far behind that it cannot be read together with the others."""
+        return at - state.boundary > self._settings.lookback
 
     def _let_go(self, pair: Pair, at: float) -> None:
         """Drop an answer that was counted; one that was of no use stays, so that trying again costs nothing."""
@@ -188,38 +205,43 @@ class SampleReader:
 
     def _fetch_all(self, at: float) -> Answers | MetricsUnavailable:
         """Fetch for all pairs that are being followed and remember the answer, be it a failure; the lock is held."""
-        followed = {
-            pair: state for pair, state in self._states.items() if 0 < at - state.boundary <= self._settings.lookback
-        }
+        followed = {pair: state for pair, state in self._states.items() if at > state.boundary}
         known = self._known if self._known.holds(followed) else None
         answers: Answers | MetricsUnavailable
         try:
+            if not followed:
+                self._prometheus.knew("up", at)  # whether it answers at all, before everybody asks alone
             # Those who begin must look further back than those who go on: it is not for all of these to do the same.
-            answers = {
-                pair: answer
-                for fresh in (False, True)
-                for pair, answer in self._ask(
-                    {pair: state for pair, state in followed.items() if state.fresh is fresh}, at, known
-                ).items()
-            }
+            answers = {}
+            for fresh in (False, True):
+                states = {pair: state for pair, state in followed.items() if state.fresh is fresh}
+                since = min((self._since(state, at) for state in states.values()), default=at)
+                answers |= self._ask(states, (since, at), known)
         except MetricsUnavailable as error:
             answers = error
         kept = sorted(self._answers)[-KEPT_ANSWERS + 1 :]
         self._answers = {time: self._answers[time] for time in kept} | {at: answers}
         return answers
 
-    def _ask(self, states: Mapping[Pair, PairState], at: float, known: Known | None = None) -> Answers:
+    def _ask(
+        self, states: Mapping[Pair, PairState], window: tuple[float, float], known: Known | None = None
+    ) -> Answers:
         answers = {pair: PairAnswer(state=state) for pair, state in states.items()}
-        since = min((state.boundary - self._back(state) for state in states.values()), default=at)
-        ask(self._prometheus, self._queries(list(states)), answers, window=(since, at), known=known)
+        ask(self._prometheus, self._queries(list(states)), answers, window=window, known=known)
         return answers
+
+    def _since(self, state: PairState, at: float) -> float:
+        """Return since when samples matter in an answer to all; of a pair that lags, only if there are new ones."""
+        if self._lags(state, at):
+            return at - max(self._settings.lateness, self._patience(state))
+        return state.boundary - self._back(state)
 
     def _back(self, state: PairState) -> float:
         """Return how many seconds before the boundary samples may lie that matter."""
         return self._settings.lookback if state.fresh else self._settings.lateness
 
-    def _refuse_stale(self, state: PairState, grid: Sequence[float]) -> None:
-        newest, now = state.newest, grid[-1]
+    def _refuse_stale(self, state: PairState, newest: float | None, grid: Sequence[float]) -> None:
+        now = grid[-1]
         tick = min(later - earlier for earlier, later in pairwise(grid))
         if newest is None or now - newest <= max(self._patience(state), 3 * tick):
             return

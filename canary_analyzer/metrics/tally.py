@@ -24,7 +24,7 @@ Increments = Mapping[Part, Sequence[Increment]]
 
 # The mesh's own metrics have no name; their requests are a total with its bad ones, their latency a histogram.
 MESH = ""
-_MESH_TOTALS = tuple(Part(arm=arm, role=Role.TOTAL) for arm in Arm)
+MESH_TOTALS = tuple(Part(arm=arm, role=Role.TOTAL) for arm in Arm)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class PairState:
     @property
     def newest(self) -> float | None:
         """Unix seconds of the newest counter of requests, None before the first."""
-        times = [state.newest for part in _MESH_TOTALS if (state := self.counters.get(part))]
+        times = [state.newest for part in MESH_TOTALS if (state := self.counters.get(part))]
         return max((time for time in times if time is not None), default=None)
 
 
@@ -79,7 +79,7 @@ def tally(
         UnreadableHistogramError: The buckets of a histogram contradict each other or those seen before.
         ValueError: The boundaries do not go on where `state` stopped.
     """
-    totals = [copy for part in _MESH_TOTALS for copy in samples.get(part, ())]
+    totals = [copy for part in MESH_TOTALS for copy in samples.get(part, ())]
     _, replica = one_replica(totals, state.replica, fresh_since)
     counters, increments = {}, {}
     for part in samples.keys() | state.counters.keys():

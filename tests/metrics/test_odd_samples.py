@@ -88,6 +88,41 @@ def test_a_query_of_one_teams_that_fails_holds_only_that_team(answering, pair, g
     assert told["x"] == [0]
 
 
+@pytest.mark.parametrize("seconds", [200, 340, 700, 1300, 3600])
+def test_a_long_outage_costs_two_queries_a_tick_however_many_runs_there_are(
+    telling, pair, series, requests_to, grid, seconds
+):
+    asked, now = [], 10
+
+    def tell(query):
+        asked.append(query)
+        window = float(query.rpartition("[")[2].removesuffix("ms]")) / 1000
+        if "_bucket" in query or now - window > 15:
+            return []
+        return [series(requests_to(name, "web"), *"0123") for name in pairs]
+
+    pairs = {f"team-{number}": pair(f"team-{number}") for number in range(20)}
+    with telling(tell) as url:
+        reader = SampleReader(PrometheusReader(url))
+        assert set(map(str, collected_by_all(reader, pairs, grid).values())) == {"[2]"}
+        asked, now = [], seconds
+        for one in pairs.values():
+            with pytest.raises(MetricsUnavailable, match="no sample of either arm since 22:13:"):
+                reader.collect(one, grid(*range(10, seconds + 1, 10)))
+    assert len(asked) == 2
+
+
+def test_after_a_restart_in_an_outage_nobody_asks_alone_once_one_got_no_answer(telling, pair, grid):
+    asked = []
+    reader = SampleReader(
+        PrometheusReader("http://127.0.0.1:9", on_query=lambda *_: asked.append(1), timeout_seconds=0.2)
+    )
+    for number in range(20):
+        with pytest.raises(MetricsUnavailable, match="cannot be reached"):
+            reader.collect(pair(f"team-{number}"), grid(0, 10))
+    assert len(asked) == 1
+
+
 def collected_by_all(reader, pairs, grid):
     """Requests of each pair's baseline, or why there are none."""
     for one in pairs.values():
