@@ -1,6 +1,6 @@
 """Is the canary worse than the baseline? Pure functions on counts: no I/O, no clock, no chance."""
 
-from canary_analyzer.analysis.judges import JudgeState, advance, extra_edges, judge, start, verdict
+from canary_analyzer.analysis.judges import JudgeState, advance, advance_each, extra_edges, judge, start, verdict
 from canary_analyzer.analysis.policy import ErrorTolerance, Guardrails, LatencyTolerance, MetricRule, Policy
 from canary_analyzer.analysis.rules import MannWhitneyRule, ThresholdRule
 from canary_analyzer.analysis.types import (
@@ -37,6 +37,7 @@ __all__ = [
     "Tick",
     "Verdict",
     "advance",
+    "advance_each",
     "extra_edges",
     "judge",
     "start",

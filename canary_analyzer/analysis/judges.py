@@ -1,6 +1,6 @@
 """One interface to all judges: a frozen state, advanced tick by tick, that can be asked for its verdict at any time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from canary_analyzer.analysis import scores, sequential, threshold, verdicts
 from canary_analyzer.analysis.policy import Policy
@@ -60,6 +60,27 @@ def advance(state: JudgeState, tick: Tick) -> JudgeState:
             return scores.advance(state, tick)
         case ThresholdState():
             return threshold.advance(state, tick)
+
+
+def advance_each(states: Sequence[JudgeState], ticks: Sequence[Tick]) -> list[JudgeState]:
+    """Return each state after a tick of its own: what `advance` gives, sooner where many have a policy in common.
+
+    Args:
+        states: Any number, of any judges.
+        ticks: As many.
+    """
+    after = list(states)
+    alike: dict[int, list[int]] = {}
+    for index, (state, tick) in enumerate(zip(states, ticks, strict=True)):
+        if isinstance(state, SequentialState):
+            alike.setdefault(id(state.layout), []).append(index)
+        else:
+            after[index] = advance(state, tick)
+    for indices in alike.values():
+        abreast = [state for index in indices if isinstance(state := states[index], SequentialState)]
+        for index, state in zip(indices, sequential.advance_abreast(abreast, [ticks[i] for i in indices]), strict=True):
+            after[index] = state
+    return after
 
 
 def verdict(state: JudgeState) -> Verdict:

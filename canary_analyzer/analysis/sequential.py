@@ -144,18 +144,39 @@ def _advance_some(state: JudgeState, ticks: Sequence[Tick]) -> JudgeState:
     """Bets depend on counts alone, so they are worked out for all ticks at once; what becomes of them, one by one."""
     counts = [metric.counts(ticks) for metric in state.layout.metrics]
     known = [_known(late, both[1]) for late, both in zip(state.usual, counts, strict=True)]
-    bets = _bets(state.layout, counts, known)
+    bets = _bets(state.layout, counts, [late[:-1] for late in known])
     for index, tick in enumerate(ticks):
         if state.alarm is not None:
             return state
-        state = replace(state, tick=state.tick + 1, usual=tuple(usual[index + 1] for usual in known))
-        if not tick.canary.requests:
-            continue
-        if state.cold_ticks:
-            state = replace(state, cold_ticks=state.cold_ticks - 1)
-            continue
-        state = _decided(_counted(state, bets.of_tick(index), [both[:, index] for both in counts], tick))
+        usual = tuple(late[index + 1] for late in known)
+        state = _after(state, tick, usual, bets.of_tick(index), [both[:, index] for both in counts])
     return state
+
+
+def advance_abreast(states: Sequence[JudgeState], ticks: Sequence[Tick]) -> list[JudgeState]:
+    """Return each state after a tick of its own: what `advance` gives one by one, sooner.
+
+    Args:
+        states: At least one, all of one layout.
+        ticks: As many.
+    """
+    layout = states[0].layout
+    counts = [metric.counts(ticks) for metric in layout.metrics]
+    before = [np.array(late) for late in zip(*(state.usual for state in states), strict=True)]
+    after = [fading(late, both[1]) for late, both in zip(before, counts, strict=True)]
+    bets = _bets(layout, counts, before)
+    return [
+        state
+        if state.alarm is not None
+        else _after(
+            state,
+            tick,
+            tuple(late[index].copy() for late in after),  # a view would keep those of all others
+            bets.of_tick(index),
+            [both[:, index] for both in counts],
+        )
+        for index, (state, tick) in enumerate(zip(states, ticks, strict=True))
+    ]
 
 
 def _known(usual: Floats, baseline: Floats) -> Floats:
@@ -168,13 +189,26 @@ def _known(usual: Floats, baseline: Floats) -> Floats:
 
 
 def _bets(layout: Layout, counts: list[Floats], known: list[Floats]) -> Bets:
-    """Return the ticks as bets on all streams; a metric without data on both arms in a tick pays nothing in it."""
+    """Return ticks as bets on all streams, given per metric [2, T, C] what both arms did and [T, C] was known before.
+
+    A metric without data on both arms in a tick pays nothing in it.
+    """
     offered, seen = [], []
     for metric, both, late in zip(layout.metrics, counts, known, strict=True):
         has_data = (both.sum(axis=-1) > 0).all(axis=0, keepdims=True).T
-        seen.append(metric.kind.seen(np.where(has_data, both, 1.0), late[:-1]))
+        seen.append(metric.kind.seen(np.where(has_data, both, 1.0), late))
         offered.append(np.repeat(has_data, metric.kind.streams, axis=1))
     return together(seen).bets().where(np.concatenate(offered, axis=1))
+
+
+def _after(state: JudgeState, tick: Tick, usual: tuple[Floats, ...], bets: Bets, counts: list[Floats]) -> JudgeState:
+    """Return the state after a tick, given what it pays and its counts [2, C] per metric."""
+    state = replace(state, tick=state.tick + 1, usual=usual)
+    if not tick.canary.requests:
+        return state
+    if state.cold_ticks:
+        return replace(state, cold_ticks=state.cold_ticks - 1)
+    return _decided(_counted(state, bets, counts, tick))
 
 
 def _counted(state: JudgeState, bets: Bets, counts: list[Floats], tick: Tick) -> JudgeState:

@@ -12,8 +12,8 @@ _PRIOR_REQUESTS = 500.0
 
 
 def fading(usual: Floats, baseline: Floats) -> Floats:
-    """Return the faded counts [C] after a tick of the baseline [C]; a tick without requests teaches nothing."""
-    return _MEMORY * usual + baseline if baseline.any() else usual
+    """Return the faded counts [..., C] after ticks of the baseline; a tick without requests teaches nothing."""
+    return np.where(baseline.any(axis=-1, keepdims=True), _MEMORY * usual + baseline, usual)
 
 
 def bad_rate(usual: Floats) -> Floats:

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import ceil, floor
 
 import numpy as np
@@ -35,6 +36,16 @@ class Edges:
 
     latency: tuple[float, ...] = ()
     extra: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What was read of a run: intervals that follow on its progress, counted in buckets with these edges."""
+
+    progress: "Progress"
+    run: Run
+    counted: Sequence[Counted]
+    edges: Edges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +86,7 @@ class Progress:
     latest: tuple[Counted, ...] = ()
     """What was read last."""
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict | None:
         """The judge's word; None before the first tick that counts."""
         return analysis.verdict(self.judge) if self.judge is not None else None
@@ -108,28 +119,40 @@ def _grid(at: float, tick: float) -> float:
 
 def absorb(progress: Progress, run: Run, counted: Sequence[Counted], edges: Edges) -> Progress:
     """Return the progress after some more intervals; only those inside the run's windows are judged."""
-    for interval in counted:
-        progress = _absorb_one(progress, run, interval, edges)
-    return replace(progress, latest=tuple(counted))
+    return absorb_each([Reading(progress=progress, run=run, counted=counted, edges=edges)])[0]
 
 
-def _absorb_one(progress: Progress, run: Run, interval: Counted, edges: Edges) -> Progress:
-    tick = interval.tick
-    moved = replace(progress, until=interval.until, unavailable="")
-    if tick.canary.requests + tick.baseline.requests > 0:
-        moved = replace(moved, newest=interval)
-    window = _window(run, interval)
-    if window is None:
-        return moved
-    carried = progress.step_requests if progress.step_since == window.since else 0
-    judge = progress.judge
-    if judge is None:
-        judge = _start(run.policy, edges)
+def absorb_each(readings: Sequence[Reading]) -> list[Progress]:
+    """Return the progress of each run, as `absorb`: many that have an interval to judge are judged together."""
+    after = [one.progress for one in readings]
+    for number in range(max((len(one.counted) for one in readings), default=0)):
+        judging: list[tuple[int, JudgeState, Tick]] = []
+        for index, one in enumerate(readings):
+            if number >= len(one.counted):
+                continue
+            interval = one.counted[number]
+            after[index] = _moved(after[index], interval)
+            if (window := _window(one.run, interval)) is not None:
+                judge = after[index].judge or _start(one.run.policy, one.edges)
+                judging.append((index, judge, interval.tick))
+                after[index] = _counting(after[index], interval.tick, window.since)
+        judges = analysis.advance_each([judge for _, judge, _ in judging], [tick for *_, tick in judging])
+        for (index, *_), judge in zip(judging, judges, strict=True):
+            after[index] = replace(after[index], judge=judge, edges=readings[index].edges)
+    return [replace(progress, latest=tuple(one.counted)) for progress, one in zip(after, readings, strict=True)]
+
+
+def _moved(progress: Progress, interval: Counted) -> Progress:
+    had_traffic = interval.tick.canary.requests + interval.tick.baseline.requests > 0
+    newest = interval if had_traffic else progress.newest
+    return replace(progress, until=interval.until, unavailable="", newest=newest)
+
+
+def _counting(progress: Progress, tick: Tick, step_since: float) -> Progress:
+    carried = progress.step_requests if progress.step_since == step_since else 0
     return replace(
-        moved,
-        judge=analysis.advance(judge, tick),
-        edges=edges,
-        step_since=window.since,
+        progress,
+        step_since=step_since,
         step_requests=carried + tick.canary.requests,
         totals=progress.totals.plus(tick),
     )

@@ -7,7 +7,7 @@ from sys import setprofile
 import numpy as np
 import pytest
 
-from canary_analyzer.analysis import ArmCounts, Decision, History, Policy, advance, judge, start, verdict
+from canary_analyzer.analysis import ArmCounts, Decision, History, Policy, advance, advance_each, judge, start, verdict
 from canary_analyzer.analysis.sequential import advance_all
 
 EDGES_MS = np.array([25.0, 50.0, 100.0])
@@ -54,6 +54,12 @@ def test_a_whole_history_costs_much_less_than_its_ticks_one_by_one():
     state = start(Policy(), EDGES_MS, 10.0)
     one = calls_of(lambda: advance(state, ticks[0]))
     assert calls_of(lambda: advance_all(state, ticks)) < 60 * one / 2
+
+
+def test_many_runs_judged_together_cost_much_less_than_one_by_one():
+    tick, state = next(iter(history(1).ticks())), start(Policy(), EDGES_MS, 10.0)
+    one = calls_of(lambda: advance(state, tick))
+    assert calls_of(lambda: advance_each([state] * 60, [tick] * 60)) < 60 * one / 2
 
 
 def test_ten_thousand_ticks_take_no_more_memory_and_give_finite_numbers():

@@ -19,6 +19,7 @@ from canary_analyzer.analysis import (
     Policy,
     ThresholdRule,
     advance,
+    advance_each,
     extra_edges,
     judge,
     start,
@@ -201,3 +202,17 @@ def test_cold_ticks_are_left_out_by_every_judge():
         found = judge(past(cold, noisy(5, 50, 2)), Policy(judge=name, warmup_seconds=60))
         assert found.decision is Decision.HEALTHY, found.reason
         assert found.metrics[0].n_canary == 54_000
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_many_runs_judged_together_get_what_each_gets_alone(name, simulate):
+    histories = [simulate(seed, more_errors=0.02 * (seed % 2)) for seed in range(4)]
+    policies = [Policy(judge=name, warmup_seconds=20.0 * (seed // 2)) for seed in range(4)]
+    alone = together = [
+        start(policy, history.edges_ms, history.tick_seconds, extra_edges(history))
+        for policy, history in zip(policies, histories, strict=True)
+    ]
+    for ticks in zip(*(history.ticks() for history in histories), strict=True):
+        together = advance_each(together, ticks)
+        alone = [advance(state, tick) for state, tick in zip(alone, ticks, strict=True)]
+    assert [verdict(state) for state in together] == [verdict(state) for state in alone]
