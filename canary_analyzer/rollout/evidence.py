@@ -117,9 +117,9 @@ def _grid(at: float, tick: float) -> float:
     return floor(at / tick) * tick
 
 
-def absorb(progress: Progress, run: Run, counted: Sequence[Counted], edges: Edges) -> Progress:
-    """Return the progress after some more intervals; only those inside the run's windows are judged."""
-    return absorb_each([Reading(progress=progress, run=run, counted=counted, edges=edges)])[0]
+def absorb(reading: Reading) -> Progress:
+    """Return the progress after what was read; only intervals inside the run's windows are judged."""
+    return absorb_each([reading])[0]
 
 
 def absorb_each(readings: Sequence[Reading]) -> list[Progress]:

@@ -24,6 +24,8 @@ CLOCK_SECONDS, CLOCK_STEP = 5.0, 1.0
 
 Key = tuple[str, str]
 """Namespace and name of a Deployment."""
+ABREAST = 200
+"""Turns that are prepared at once: the first do not wait long for the last."""
 WAITING = 3
 """Jobs of one name that may run at a time: one works, and what asks for another meanwhile is not lost."""
 
@@ -48,6 +50,8 @@ class Agenda:
         self._begun = time.monotonic()
         """When a turn was begun last."""
         self.stopped = False
+        self.prepare: Callable[[Sequence[Key]], None] = lambda _: None
+        """Does at once what is the same work for many whose turn comes, before it begins; must not fail."""
 
     @classmethod
     def on_threads(cls, number: int) -> Self:
@@ -125,8 +129,10 @@ class Agenda:
         with self._lock:
             due = [key for key in dict.fromkeys(self._together.pop(at)) if self._due.get(key) == at]
         with suppress(RuntimeError):  # workers take nothing any more: the service stops, and its next start goes on
-            for key in due:
-                self._workers.submit(self._take, work, key, at)
+            for first in range(0, len(due), ABREAST):
+                self.prepare(due[first : first + ABREAST])
+                for key in due[first : first + ABREAST]:
+                    self._workers.submit(self._take, work, key, at)
 
     def _take(self, work: Callable[[Key, float], Any], key: Key, at: float) -> None:
         with self._lock:

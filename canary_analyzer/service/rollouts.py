@@ -1,6 +1,7 @@
 """All active runs: each has a pass as often as its stage needs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -20,7 +21,7 @@ from canary_analyzer.service.byo import NotYet
 from canary_analyzer.service.intake import StillChanging, TurnedDown, refuse, take_in
 from canary_analyzer.service.reconcile import Active, Ports, conclude, sampled
 from canary_analyzer.service.replicas import Shards
-from canary_analyzer.service.samples import pair
+from canary_analyzer.service.samples import pair, read_together
 from canary_analyzer.service.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Rollouts:
         self._lock = Lock()
         self._active: dict[Key, Active] = {}
         self._turns: dict[Key, Lock] = {}
+        agenda.prepare = self._read_together
 
     def add(self, record: Record) -> None:
         """Take a run up, new or found after a restart; one that is known already stays as it is."""
@@ -178,6 +180,25 @@ class Rollouts:
         """Return what lets one job at a time work on a Deployment; each reads everything anew once it has its turn."""
         return self._turns.setdefault(key, Lock())
 
+    def _read_together(self, keys: Sequence[Key]) -> None:
+        """Read and judge what is new of the runs that are due; each pass does itself what is not done here."""
+        turns = {key: turn for key in keys if (turn := self._turn(key)).acquire(blocking=False)}
+        try:
+            with self._lock:
+                known = {key: self._active[key] for key in turns if key in self._active}
+            known = {key: active for key, active in known.items() if _can_go_on(active) and self._shards.owns(key)}
+            asked = [(active.run, active.progress) for active in known.values()]
+            read = read_together(self._ports.reader, asked, self._ports.clock())
+            with self._lock:
+                for (key, active), progress in zip(known.items(), read, strict=True):
+                    self._active[key] = replace(active, progress=progress)
+        except Exception:
+            log.exception("samples could not be read together by a defect of ours, going on one by one")
+            self._telemetry.health.defect()
+        finally:
+            for turn in turns.values():
+                turn.release()
+
     def _pass(self, key: Key, due: float) -> None:
         with self._turn(key):
             self._telemetry.health.late(self._ports.clock() - due)
@@ -268,6 +289,11 @@ class Rollouts:
         self._ports.webhooks.forget(run)
         self._ports.notifications.forget(run)
         return run
+
+
+def _can_go_on(active: Active) -> bool:
+    """Whether the run is as its record says, so that it is known which of its samples count."""
+    return not active.is_unsure and not active.run.ended
 
 
 def before_next(run: Run) -> Seen | None:

@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from canary_analyzer.analysis import ArmTick, Decision, Tick
-from canary_analyzer.rollout.evidence import MOST_INTERVALS, Counted, Edges, absorb, boundaries, evidence, fresh
+from canary_analyzer.rollout.evidence import (
+    MOST_INTERVALS,
+    Counted,
+    Edges,
+    Reading,
+    absorb,
+    absorb_each,
+    boundaries,
+    evidence,
+    fresh,
+)
 from canary_analyzer.rollout.run import Window
 from canary_analyzer.rollout.view import Share
 
@@ -17,8 +27,12 @@ def counted(since, canary=10, baseline=90, errors=0):
     return Counted(since=since, until=since + 1, tick=Tick(canary=arm(canary, errors), baseline=arm(baseline)))
 
 
+def go_on(progress, run, intervals):
+    return absorb(Reading(progress=progress, run=run, counted=intervals, edges=EDGES))
+
+
 def read(run, intervals):
-    return absorb(fresh(run), run, intervals, EDGES)
+    return go_on(fresh(run), run, intervals)
 
 
 def test_the_grid_of_ticks_is_the_same_for_all_runs_whenever_they_began(make):
@@ -45,10 +59,24 @@ def test_reading_one_by_one_gives_what_reading_at_once_after_a_restart_gives(mak
     intervals = [counted(float(at), errors=at % 2) for at in range(12)]
     at_once, one_by_one = read(run, intervals), fresh(run)
     for interval in intervals:
-        one_by_one = absorb(one_by_one, run, [interval], EDGES)
+        one_by_one = go_on(one_by_one, run, [interval])
     assert one_by_one.totals == at_once.totals
     assert one_by_one.verdict == at_once.verdict
     assert one_by_one.step_requests == at_once.step_requests
+
+
+def test_runs_that_are_read_together_come_to_what_each_comes_to_alone(make):
+    windows = [(Window(since=1.0, until=5.0), Window(since=7.0)), (Window(since=3.0),), ()]
+    runs = [make.run(windows=each) for each in windows]
+    intervals = [[counted(float(at), errors=at % 2) for at in range(length)] for length in (12, 7, 3)]
+    readings = [
+        Reading(progress=fresh(run), run=run, counted=each, edges=EDGES)
+        for run, each in zip(runs, intervals, strict=True)
+    ]
+    together, alone = absorb_each(readings), [absorb(reading) for reading in readings]
+    assert [(p.totals, p.verdict, p.until, p.step_requests) for p in together] == [
+        (p.totals, p.verdict, p.until, p.step_requests) for p in alone
+    ]
 
 
 def test_the_requests_of_a_step_are_those_since_its_window_opened(make):

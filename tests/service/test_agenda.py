@@ -70,6 +70,16 @@ def test_what_is_planned_in_a_turn_stays_planned(agenda):
     eventually(lambda: turns == [at, at])
 
 
+def test_turns_of_the_same_moment_are_prepared_together_before_any_of_them_begins(agenda):
+    happened = []
+    agenda.prepare = lambda keys: happened.append(tuple(keys))
+    at = time.time() + 0.2
+    for key in (ONE, OTHER):
+        agenda.turn(key, lambda key, _due: happened.append(key), at)
+    eventually(lambda: len(happened) == 3)
+    assert happened[0] == (ONE, OTHER)
+
+
 def test_what_is_due_in_an_hour_is_done_when_the_clock_is_set_back_by_an_hour(agenda):
     done = []
     for key, wait in ((ONE, 3600), (OTHER, 7200)):

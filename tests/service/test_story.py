@@ -10,7 +10,7 @@ from canary_analyzer.analysis.types import ArmTick
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, PODS, Cluster
 from canary_analyzer.metrics import PrometheusReader, SampleReader
-from canary_analyzer.rollout.evidence import Counted, Edges, absorb, boundaries, fresh
+from canary_analyzer.rollout.evidence import Counted, Edges, Reading, absorb, boundaries, fresh
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
@@ -35,13 +35,15 @@ class Told:
     def go(self, ticks: int = 1):
         for _ in range(ticks):
             self.now += 1
-            active = following(self.active, absorb(self.active.progress, self.active.run, self._unread(), EDGES))
+            active = following(self.active, absorb(self._reading()))
             self.active = conclude(self.ports, active)
         return self.active.run
 
-    def _unread(self):
-        grid = boundaries(self.active.progress, self.active.run, self.now)
-        return [Counted(since=since, until=until, tick=self._tick()) for since, until in pairwise(grid)]
+    def _reading(self):
+        run, progress = self.active.run, self.active.progress
+        grid = pairwise(boundaries(progress, run, self.now))
+        counted = [Counted(since=since, until=until, tick=self._tick()) for since, until in grid]
+        return Reading(progress=progress, run=run, counted=counted, edges=EDGES)
 
     def until(self, stage: str):
         for _ in range(20):
