@@ -71,7 +71,7 @@ def app(cluster):
 
 
 @pytest.fixture
-def api(tmp_path, cluster):
+def proxy(tmp_path, cluster):
     """A proxy before the API server, and a client that goes through it."""
     kubeconfig = tmp_path / "kubeconfig"
     server = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]

@@ -115,9 +115,9 @@ def test_the_story_is_told_on_after_the_clock_was_set_back(passes, cluster, app)
     assert all(moment.text in told for moment in run.timeline)
 
 
-def test_a_route_that_cannot_be_given_back_is_seen_with_its_weight_by_whoever_goes_on(api, cluster, app):
+def test_a_route_that_cannot_be_given_back_is_seen_with_its_weight_by_whoever_goes_on(proxy, cluster, app):
     """The alert on it goes by the phase and the weight."""
-    passes = Passes(api.client, app)
+    passes = Passes(proxy.client, app)
     passes.go()
     available(cluster)
     passes.go()
@@ -126,7 +126,7 @@ def test_a_route_that_cannot_be_given_back_is_seen_with_its_weight_by_whoever_go
     for each, weight in zip(shifted["http"][0]["route"], (90, 10), strict=True):
         each["weight"] = weight
     app.edit(VIRTUAL_SERVICES, {"spec": shifted})
-    api.play(Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path="/virtualservices/"))
+    proxy.play(Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path="/virtualservices/"))
     app.annotate(abort="app-1")
     for do in (passes.go, passes.go, passes.restart, passes.go):
         do()

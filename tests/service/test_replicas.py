@@ -53,18 +53,18 @@ def eventually(check):
         time.sleep(0.02)
 
 
-def test_it_is_said_to_work_while_it_has_a_lease_that_counts(come, api, registry, health):
+def test_it_is_said_to_work_while_it_has_a_lease_that_counts(come, proxy, registry, health):
     refused = Rule(action=Refuse(status=403, reason="Forbidden"), path="/leases")
-    one = come("one", api.client, lease=0.5)
+    one = come("one", proxy.client, lease=0.5)
     health.show(one.is_working, lambda: 0.0)
 
     def working():
         return registry.get_sample_value("canary_analyzer_working")
 
     eventually(lambda: working() == 1)
-    api.play(refused)
+    proxy.play(refused)
     eventually(lambda: working() == 0)
-    api.play()
+    proxy.play()
     eventually(lambda: working() == 1)
 
 
@@ -114,12 +114,12 @@ def test_one_whose_lease_is_taken_away_comes_back_as_another(come, cluster):
     eventually(lambda: of(one) == set(KEYS))
 
 
-def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster, api, registry):
+def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster, proxy, registry):
     """In between its runs were let go, or taken over; under a new name it takes them up again."""
-    one = come("one", api.client, lease=1.0)
+    one = come("one", proxy.client, lease=1.0)
     eventually(lambda: of(one) == set(KEYS))
     (name,) = leases.listed(cluster, "default")
-    api.play(
+    proxy.play(
         Rule(action=UNAVAILABLE, methods=("PATCH",), times=1),
         Rule(action=Slow(seconds=0.15), methods=("PATCH",), skip=1, times=1),
         Rule(action=Slow(seconds=0.15), methods=("GET",), times=1),
@@ -129,12 +129,12 @@ def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster
     assert leases.listed(cluster, "default")[name] == leases.GIVEN_UP
 
 
-def test_a_renewal_that_hangs_is_tried_again_before_the_lease_is_lost(come, cluster, api, registry):
-    one = come("one", api.client)
+def test_a_renewal_that_hangs_is_tried_again_before_the_lease_is_lost(come, cluster, proxy, registry):
+    one = come("one", proxy.client)
     eventually(lambda: of(one) == set(KEYS))
     before = leases.listed(cluster, "default")
-    api.play(Rule(action=Slow(seconds=60), methods=("PATCH",), times=1))
-    eventually(lambda: api.fired)
+    proxy.play(Rule(action=Slow(seconds=60), methods=("PATCH",), times=1))
+    eventually(lambda: proxy.fired)
     eventually(lambda: leases.listed(cluster, "default") != before)
     assert leases.listed(cluster, "default").keys() == before.keys()
     assert registry.get_sample_value("canary_analyzer_leases_lost_total") == 0
