@@ -3,6 +3,8 @@
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.sequences import Sequence
 
@@ -28,6 +30,14 @@ FOUND = {
 @pytest.mark.parametrize("seed", FOUND.values(), ids=FOUND)
 def test_what_once_went_wrong(seed):
     assert Sequence(Random(seed)).play() == []
+
+
+@settings(derandomize=True, deadline=None, max_examples=3, database=None, print_blob=True)
+@given(st.randoms(use_true_random=False))
+def test_what_goes_wrong_in_a_sequence_shrinks_to_the_least_that_goes_wrong(chance):
+    sequence = Sequence(chance)
+    wrong = sequence.play()
+    assert wrong == [], "\n".join(sequence.story)
 
 
 def test_a_seed_plays_the_same_sequence_again():

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from datetime import datetime
 from random import Random
 
 from canary_analyzer.rollout import annotations
 from canary_analyzer.sandbox.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
+    EVENTS,
     HORIZONTALPODAUTOSCALERS,
     HTTPROUTES,
     REPLICASETS,
@@ -33,8 +35,9 @@ from canary_analyzer.sandbox.faults import (
 )
 from canary_analyzer.sandbox.faults.rules import Action
 from harness.apps import CASES, Case
-from harness.arena import Arena
+from harness.arena import START, Arena
 from harness.emulator import Document, Refused
+from harness.fates import demoted, misjudged
 from harness.rest import ENDED, Belongings, unsettled
 from harness.traffic import Quality
 
@@ -80,6 +83,12 @@ class Sequence:
         self._uncounted: set[str] = set()
         """Names of runs of which a record was deleted."""
         self._allowed = {"app:v1"}
+        self._open: tuple[str, float] | None = None
+        """The newest wish and its time, while no user has done anything that could undo it."""
+        self._answers = {"CanaryRefused"}
+        """Reasons of Events that answer a wish."""
+        self._touched = 0.0
+        """When a user has last changed what the app runs."""
         self._lost: dict[str, Document] = {}
         self._newest = 2
         self.story: list[str] = []
@@ -153,11 +162,23 @@ class Sequence:
         yield from self._belongings.wrong(self.arena)
         yield from unsettled(self.arena)
         yield from self._wrong_images()
+        yield from misjudged(self.arena)
+        yield from demoted(self.arena, self._touched)
+        yield from self._swallowed()
         counted = [run for run in self.arena.runs() if run["name"] not in self._uncounted]
         started = Counter(run["trigger"] for run in counted if run["trigger"] in self._wished)
         for image, runs in started.items():
             if runs > self._wished[image]:
                 yield f"{image} was asked for {self._wished[image]} times and started {runs} times"
+
+    def _swallowed(self) -> Iterator[str]:
+        if self._open is None:
+            return
+        image, at = self._open
+        started = any(run["trigger"] == image and run["started"] >= at for run in self.arena.runs())
+        told = {each["reason"] for each in self.arena.emulator.all(EVENTS) if _time(each["lastTimestamp"]) >= int(at)}
+        if not started and not told & self._answers:
+            yield f"{image} was asked for at {at - START:.1f} s, and neither started nor refused"
 
     def _wrong_images(self) -> Iterator[str]:
         runs = [run for run in self.arena.runs() if run["phase"] == "Succeeded"]
@@ -178,12 +199,17 @@ class Sequence:
         if self._chance.random() < 0.1:
             image = "app:crash"
         self._wished[image] += 1
+        live = self.arena.emulator.find(DEPLOYMENTS, "app")
+        wanted = {run["trigger"] for run in self.arena.runs() if run["phase"] not in ENDED}
+        if live is not None and image not in wanted | {annotations.of(live).get(annotations.IMAGE)}:
+            self._open = (image, self.arena.now)  # else there is nothing new in it
         self.case.ask(self.arena)
         self.arena.annotate(image=image)
         return f"asks for {image}"
 
     def withdraw(self) -> str:
         """Take the trigger away."""
+        self._open = None
         trigger = "baseline" if "baseline" in self.case.trigger else "image"
         self.arena.annotate(self.case.subject, **{trigger: None})
         return f"removes the annotation {trigger}"
@@ -203,6 +229,8 @@ class Sequence:
     def answer(self) -> str:
         """Approve, or promote by hand."""
         wish = self._chance.choice(["approve", "promote"])
+        if wish == "promote" and self.case.name == "blue-green":
+            return ""  # its stable loses all pods when it rolls out: whoever promotes at 0 % has asked for that
         return self._name_run(wish)
 
     def abort(self) -> str:
@@ -252,6 +280,8 @@ class Sequence:
         mine = self._belongings.documents.get((DEPLOYMENTS, "app"))
         if mine is None:
             return ""
+        self._open = None
+        self._answers.add("CanaryIgnored")
         label = {"metadata": {"annotations": {"deployed": str(self._chance.randint(0, 999))}}}
         self.arena.emulator.merge(DEPLOYMENTS, "app", {"spec": {"template": label}})
         self._adopt_template(mine)
@@ -277,6 +307,8 @@ class Sequence:
         ]
         self.arena.emulator.patch(DEPLOYMENTS, "app", operations)
         image = given.get(annotations.IMAGE)
+        self._open, self._touched = None, self.arena.now
+        self._answers.add("CanaryIgnored")
         self._adopt_template(mine)
         self._allowed |= set(self.arena.images())
         return f"undoes the rollout, back to {self.arena.images()} with image: {image}"
@@ -320,6 +352,7 @@ class Sequence:
 
     def _forget_runs(self) -> None:
         """Runs are counted by their records, and what was promoted is told from them: some are gone now."""
+        self._open, self._touched = None, self.arena.now
         self._wished.clear()
         self._uncounted |= {run["name"] for run in self.arena.runs()}
         self._allowed |= {image for run in self.arena.runs() for image in run["images"].values()}
@@ -388,6 +421,10 @@ def _with_timeout(spec: Document, timeout: str) -> None:
         rule["timeout"] = timeout
     for rule in spec.get("rules", []):
         rule["timeouts"] = {"request": timeout}
+
+
+def _time(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def _revision(replicaset: Document) -> int:

@@ -48,6 +48,11 @@ class Traffic:
         index = bisect_right(self._moments, time, key=lambda moment: moment.at)
         return self._moments[max(0, index - 1)]
 
+    def qualities(self, since: float, until: float) -> set[Quality]:
+        """Return how the new version has fared in a stretch of time."""
+        within = {moment.quality for moment in self._moments if since <= moment.at <= until}
+        return {self.at(since).quality, *within}
+
 
 class ScriptedReader:
     """What the service has for a `SampleReader`: counts that follow from the traffic, now and after a restart alike."""
