@@ -1,7 +1,10 @@
 """One crash point of each strategy, and those that once went wrong; `make chaos` tries all of them."""
 
+from dataclasses import replace
+
 import pytest
 
+from canary_analyzer.sandbox.client import DEPLOYMENTS
 from harness.apps import CASES
 from harness.crashes import ENDINGS, LONG, Blow, play
 
@@ -61,6 +64,14 @@ def test_a_write_that_was_made_and_never_answered_is_recognised_as_made(point, w
 def test_a_service_that_comes_back_after_the_deadline_gives_the_traffic_back(point):
     arena, wrong = play(CASES["canary"], ENDINGS["promoted"], Blow(kill_at=point("/virtualservices/app", 2), down=LONG))
     assert (wrong, arena.phases()) == ([], ["Aborted"])
+
+
+def test_no_step_is_taken_before_every_pod_is_there_that_its_share_of_the_requests_needs():
+    def large(arena):
+        CASES["canary"].prepare(arena)
+        arena.emulator.merge(DEPLOYMENTS, "app", {"spec": {"replicas": 8}})
+
+    assert play(replace(CASES["canary"], prepare=large), ENDINGS["promoted"])[1] == []
 
 
 NOT_READY = [ENDINGS["never Ready"], ENDINGS["not Ready once promoted"]]

@@ -12,9 +12,9 @@ import urllib3
 
 from canary_analyzer.metrics import SampleReader
 from canary_analyzer.rollout import annotations
-from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS
+from canary_analyzer.sandbox.client import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SERVICES
 from canary_analyzer.sandbox.workloads import pods as podview
-from canary_analyzer.sandbox.workloads.objects import controlled
+from canary_analyzer.sandbox.workloads.objects import controlled, selects
 from canary_analyzer.service import watcher
 from harness.emulator import Document, Emulator
 from harness.process import Process
@@ -59,6 +59,9 @@ class Arena:
         self.world = World(self.emulator, Random(seed))
         self.quality = Quality.GOOD
         self.violations: list[str] = []
+        self.hasty: list[str] = []
+        """What was wrong unless somebody has deleted the app or the record of its run."""
+        self._services: dict[str, Document] = {}
         self.writes: list[str] = []
         self.kill_at, self.lose_at = kill_at, lose_at
         self.kills = 0
@@ -156,6 +159,11 @@ class Arena:
         for rule in uneven - self._uneven:
             self._violated(since, f"weights do not add up to 100: {rule}")
         self._short, self._uneven = short, uneven
+        services = {each["metadata"]["name"]: each["spec"].get("selector") for each in self.emulator.all(SERVICES)}
+        for name in self._services.keys() - services.keys():
+            if any(selects(self._services[name], pod["metadata"]["labels"]) for pod in self.emulator.all(PODS)):
+                self.hasty.append(f"write {len(self.writes)} ({since}): Service {name} is gone before its pods")
+        self._services = services
 
     def _violated(self, since: str, what: str) -> None:
         self.violations.append(f"write {len(self.writes)} ({since}) at {self.now - START:.1f} s: {what}")

@@ -127,7 +127,7 @@ def play(case: Case, ending: Ending, blow: Blow = Blow(), rules: Sequence[Rule] 
     ends = {(seen.phase, seen.image) for seen in (ending if acted else ENDINGS["promoted"],)}
     if blow.down >= LONG:
         ends.add(("Aborted", "app:v1"))  # no verdict in time
-    wrong = [*arena.violations, *belongings.wrong(arena), *_unfinished(arena, ends), *_misread(arena)]
+    wrong = [*arena.violations, *arena.hasty, *belongings.wrong(arena), *_unfinished(arena, ends), *_misread(arena)]
     return arena, wrong if acted or blow != Blow() else [*wrong, f"it was never {ending.name}"]
 
 
