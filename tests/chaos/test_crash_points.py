@@ -74,6 +74,11 @@ def test_no_step_is_taken_before_every_pod_is_there_that_its_share_of_the_reques
     assert play(replace(CASES["canary"], prepare=large), ENDINGS["promoted"])[1] == []
 
 
+def test_fields_of_a_route_are_given_up_by_a_service_that_was_down_for_longer_than_it_tries(point):
+    blow = Blow(kill_at=point("/virtualservices/app", -2), down=LONG)
+    assert play(CASES["canary"], ENDINGS["promoted"], blow)[1] == []
+
+
 NOT_READY = [ENDINGS["never Ready"], ENDINGS["not Ready once promoted"]]
 
 

@@ -172,7 +172,7 @@ def off_route(s: Situation) -> bool:
 
 def disowned(s: Situation) -> bool:
     """Whether no field of a route is ours any more; where another run shares the route, that run sees to it."""
-    return not s.view.owned or s.elapsed > TELL_LIMIT
+    return not s.view.owned or (s.elapsed > TELL_LIMIT and not s.view.first_look)
 
 
 def given_back(s: Situation) -> bool:
