@@ -146,12 +146,12 @@ def _owned(query: Query, raw: RawSeries) -> Sequence[Owned]:
     if not parts:
         return ()
     role = next(iter(parts.values()))[0].role
-    replica, key = _take_apart(labels, role, query.unit_ms)
+    replica, key = _take_apart(labels, role, query)
     return [(pair, each, replica, key) for pair, each in parts.items()]
 
 
-def _take_apart(labels: dict[str, str], role: Role, unit_ms: float) -> tuple[str, Hashable]:
+def _take_apart(labels: dict[str, str], role: Role, query: Query) -> tuple[str, Hashable]:
     """Return which replica of Prometheus a series is from, and what it counts; what is only of the one is taken out."""
-    replica, le = take_replica(labels), labels.pop("le", None)
+    replica, le = take_replica(labels, query.replica_labels), labels.pop("le", None)
     source = in_words(labels)
-    return replica, bucket(source, le, unit_ms) if role is Role.BUCKET else source
+    return replica, bucket(source, le, query.unit_ms) if role is Role.BUCKET else source

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from canary_analyzer.metrics.pairs import Arm, Pair
+from canary_analyzer.metrics.replicas import REPLICA_LABELS
 
 # VictoriaMetrics takes queries of at most 16 kB. So many pairs keep an answer at some ten megabytes.
 QUERY_CHARACTERS = 15_000
@@ -44,6 +45,7 @@ class Query:
         unit_ms: Milliseconds in one unit of the label `le`.
         lasting: Whether a series goes on to count for whom it counts now, as long as no two pairs have an addressee in
             common.
+        replica_labels: Labels that tell the replicas of Prometheus apart, and nothing else.
         pairs: Whom alone it concerns when it fails; nobody in particular: all.
     """
 
@@ -51,6 +53,7 @@ class Query:
     owners: Callable[[Mapping[str, str]], Iterable[tuple[Pair, Part]]]
     unit_ms: float = 1.0
     lasting: bool = False
+    replica_labels: Collection[str] = REPLICA_LABELS
     pairs: tuple[Pair, ...] = ()
 
 

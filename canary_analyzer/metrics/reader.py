@@ -6,9 +6,9 @@ because all rollouts share one grid of ticks: whole multiples of the tick length
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import pairwise
@@ -24,6 +24,7 @@ from canary_analyzer.metrics.histograms import UnreadableHistogramError
 from canary_analyzer.metrics.istio import Istio
 from canary_analyzer.metrics.pairs import Pair, Workload
 from canary_analyzer.metrics.promql import Query
+from canary_analyzer.metrics.replicas import REPLICA_LABELS
 from canary_analyzer.metrics.tally import PairState, tally
 
 KEPT_ANSWERS = 4
@@ -40,6 +41,7 @@ class ReaderSettings:
         lookback: How long before the start a series' last sample may lie; Prometheus' own lookback is 5 minutes.
         lateness: How late a sample may become visible after its time; remote storage takes seconds.
         longest_window: A longer time is read piece by piece, so that no single answer is huge.
+        replica_labels: Labels that tell the replicas of Prometheus apart, where a store has the samples of several.
     """
 
     dialect: Dialect = field(default_factory=Istio)
@@ -47,6 +49,7 @@ class ReaderSettings:
     lookback: float = 300
     lateness: float = 60
     longest_window: float = 600
+    replica_labels: Collection[str] = REPLICA_LABELS
 
 
 class SampleReader:
@@ -141,9 +144,10 @@ class SampleReader:
 
     def _queries(self, pairs: Sequence[Pair]) -> list[Query]:
         try:
-            return [*self._settings.dialect.queries(pairs), *custom.queries(pairs)]
+            queries = [*self._settings.dialect.queries(pairs), *custom.queries(pairs)]
         except CannotTellApartError as error:
             raise MetricsUnavailable(str(error)) from error
+        return [replace(query, replica_labels=self._settings.replica_labels) for query in queries]
 
     def _read(
         self, pair: Pair, state: PairState, grid: Sequence[float], shared: PairAnswer | None

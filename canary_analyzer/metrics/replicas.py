@@ -18,9 +18,9 @@ class Copy(NamedTuple):
     series: Series
 
 
-def take_replica(labels: dict[str, str]) -> str:
-    """Take out of the labels which replica of Prometheus the series comes from, and return that."""
-    return "/".join([labels.pop(name) for name in REPLICA_LABELS if name in labels])
+def take_replica(labels: dict[str, str], names: Collection[str]) -> str:
+    """Take those with the given names out of a series' labels: which replica it comes from; return that."""
+    return "/".join([labels.pop(name) for name in names if name in labels])
 
 
 def one_replica(

@@ -28,7 +28,10 @@ OnQuery = Callable[[float, bool], None]
 def reader(given: PrometheusSettings, on_query: OnQuery | None = None) -> SampleReader:
     """Return the reader that all runs share, as it is configured."""
     mesh = dialect(given.dialect, given.reporter)
-    return SampleReader(prometheus(given, on_query), ReaderSettings(dialect=mesh, staleness=given.staleness_seconds))
+    return SampleReader(
+        prometheus(given, on_query),
+        ReaderSettings(dialect=mesh, staleness=given.staleness_seconds, replica_labels=given.replica_labels),
+    )
 
 
 def prometheus(given: PrometheusSettings, on_query: OnQuery | None = None) -> PrometheusReader:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from canary_analyzer.metrics.replicas import REPLICA_LABELS
 from canary_analyzer.report.links import LinkTemplate
 from canary_analyzer.rollout.fields import Seconds, Settings
 from canary_analyzer.rollout.plan import Offers
@@ -47,6 +48,8 @@ class PrometheusSettings(Settings):
     """Certificates that the server's may be signed by; the system's, where none is given."""
     headers: Mapping[str, str] = {}
     """Sent with every query, for instance X-Scope-OrgID; not for secrets."""
+    replica_labels: tuple[str, ...] = REPLICA_LABELS
+    """What tells the replicas of a pair apart where nobody deduplicates: one at a time is read, or all counts twice."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

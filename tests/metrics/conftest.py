@@ -118,6 +118,9 @@ def world():
     # Two Prometheus replicas; b has other clocks, and a falls silent at 40.
     yield requests_of("twice", "web", until=40, per_scrape=10, prometheus_replica="a")
     yield requests_of("twice", "web", since=-98, per_scrape=10, prometheus_replica="b")
+    # A pair of Prometheus servers, told apart by a label that only their owner knows.
+    yield requests_of("pair", "web", per_scrape=10, monitor="a")
+    yield requests_of("pair", "web", since=-98, per_scrape=10, monitor="b")
     # Two versions of one workload, as their own sidecars see them, and a caller who went past the route.
     for pod, code, per_scrape in (("old", "200", 30), ("new", "200", 9), ("new", "500", 3), ("older", "200", 1)):
         labels = {"reporter": "destination", "pod_template_hash": pod, "pod": f"web-{pod}-x8k2p"}
@@ -236,9 +239,11 @@ def answering():
         with HTTPServer(("127.0.0.1", 0), Handler) as http:
             thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
             thread.start()
-            yield f"http://127.0.0.1:{http.server_port}"
-            http.shutdown()
-            thread.join()
+            try:
+                yield f"http://127.0.0.1:{http.server_port}"
+            finally:
+                http.shutdown()
+                thread.join()
 
     server.requests = []
     return server

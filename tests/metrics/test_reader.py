@@ -149,6 +149,11 @@ def test_of_two_replicas_one_is_counted_and_the_other_takes_over(reader, pair, g
     assert later == [20, 20, 0, 30, 20, 20, 20]
 
 
+def test_replicas_may_be_told_apart_by_any_label(prometheus, pair, grid):
+    reader = SampleReader(prometheus, ReaderSettings(replica_labels=["monitor"]))
+    assert totals(reader.collect(pair("pair"), grid(0, 10, 20)))[0] == [20, 20]
+
+
 def test_names_are_matched_as_they_are_whatever_they_contain(reader, pair, grid):
     names = ['a"b\\c.*|d\n', "xyz"]
     for namespace in names:

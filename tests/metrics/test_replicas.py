@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary_analyzer.analysis.counters import Series
-from canary_analyzer.metrics.replicas import Copy, one_replica, take_replica
+from canary_analyzer.metrics.replicas import REPLICA_LABELS, Copy, one_replica, take_replica
 
 
 def copy(newest, replica="", key="x"):
@@ -21,7 +21,7 @@ def copy(newest, replica="", key="x"):
     ],
 )
 def test_replicas_are_told_apart_by_a_label(labels, replica):
-    assert (take_replica(labels), labels) == (replica, {"pod": "x"})
+    assert (take_replica(labels, REPLICA_LABELS), labels) == (replica, {"pod": "x"})
 
 
 @pytest.mark.parametrize(
