@@ -126,9 +126,11 @@ class Watcher:
         now, wishes = seen(deployment), annotations.wishes_of(deployment)
         earlier, self._seen[key] = self._seen.get(key), now
         wished, self._wishes[key] = self._wishes.get(key), wishes
+        is_running = key in self._rollouts
         if earlier is None or earlier.image != now.image:
-            self._before[key] = earlier
-        if key in self._rollouts:
+            # What a run itself makes of the template says nothing of what its user wants next.
+            self._before[key] = None if is_running else earlier
+        if is_running:
             if wished != wishes:
                 self._rollouts.wake(key)
         elif calls(deployment):

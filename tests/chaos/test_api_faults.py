@@ -21,7 +21,7 @@ from canary_analyzer.sandbox.faults import (
     Truncate,
 )
 from harness.apps import CASES
-from harness.crashes import ENDINGS, play
+from harness.crashes import ENDINGS, PATIENCE, play
 
 FAULTS = {
     "404 for objects that are there": Rule(action=NO_PAGE, path="/(deploy[a-z]+|[a-z]*services)/", probability=0.1),
@@ -52,3 +52,21 @@ def test_a_fault_of_the_api_server_delays_a_rollout_and_changes_nothing_else(rul
     arena, wrong = play(CASES["canary, autoscaled"], ENDINGS["promoted"], rules=[rule])
     assert wrong == []
     assert arena.wire.hits[type(rule.action).__name__] > 0
+
+
+def test_who_asks_for_another_version_in_a_rolling_update_gets_it_however_late_that_is_heard():
+    """The run had changed the template itself: with the next wish that once looked like an undo."""
+    arena = CASES["rolling"].arena()
+    CASES["rolling"].ask(arena)
+    arena.run(20)
+    arena.annotate(image="app:v3")
+    while arena.phases() != ["Aborted"]:
+        assert arena.elapsed < PATIENCE, arena.runs()
+        arena.run(0.1)
+    arena.wire.play(Rule(action=INTERNAL, methods=("GET",), path="/deployments/app$", times=3))
+    arena.run(1)
+    arena.annotate(hold="true")
+    arena.run(5)
+    arena.annotate(hold=None)
+    assert arena.run_until({"Aborted", "Succeeded"})
+    assert [(run["trigger"], run["phase"]) for run in arena.runs()] == [("app:v2", "Aborted"), ("app:v3", "Succeeded")]
