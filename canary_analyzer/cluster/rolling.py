@@ -7,9 +7,9 @@ from canary_analyzer import routing
 from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import DEPLOYMENTS, REPLICASETS, Cluster
 from canary_analyzer.cluster.routes import retried
+from canary_analyzer.rollout import rolling_spec
 from canary_analyzer.rollout.actions import RollStable
 from canary_analyzer.rollout.rolling import POD_HASH, PodSet, RollingView
-from canary_analyzer.rollout.rolling_spec import shaped
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.sibling import template_hash
 from canary_analyzer.routing import Document
@@ -25,6 +25,7 @@ def rolling_view(cluster: Reads, stable: Document, run: Run) -> RollingView:
         new=_pods_of(own, now) if now != run.stable_template else PodSet(),
         min_ready_seconds=stable["spec"].get("minReadySeconds"),
         paused=bool(stable["spec"].get("paused")),
+        marked=rolling_spec.is_marked(stable),
     )
 
 
@@ -37,9 +38,32 @@ def _roll(cluster: Cluster, run: Run, shape: RollStable) -> None:
     if run.rolling is None:
         raise ValueError(f"{run.name} does not roll out {run.deployment} by itself")
     stable = cluster.get(DEPLOYMENTS, run.namespace, run.deployment)
-    patch = routing.json_patch(stable, shaped(stable, shape, run.rolling))
-    if patch:
-        cluster.patch(DEPLOYMENTS, run.namespace, run.deployment, patch)
+    _write(cluster, stable, rolling_spec.shaped(stable, shape, run.rolling))
+
+
+def slowed(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
+    """Return namespace and name of the Deployments of a namespace (of all, for "") that a run slows down or pauses."""
+    return {
+        (each["metadata"]["namespace"], each["metadata"]["name"])
+        for each in cluster.list(DEPLOYMENTS, namespace).items
+        if rolling_spec.is_marked(each)
+    }
+
+
+def release(cluster: Cluster, namespace: str, name: str) -> None:
+    """Give a Deployment its own pace back, as it says itself, guarded by the version that was read."""
+
+    def write() -> None:
+        if (stable := cluster.find(DEPLOYMENTS, namespace, name)) is not None:
+            _write(cluster, stable, rolling_spec.released(stable))
+
+    retried(write)
+
+
+def _write(cluster: Cluster, stable: Document, wanted: Document) -> None:
+    metadata = stable["metadata"]
+    if patch := routing.json_patch(stable, wanted):
+        cluster.patch(DEPLOYMENTS, metadata["namespace"], metadata["name"], patch)
 
 
 def _owner(replicaset: Document) -> str | None:

@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from canary_analyzer import routing
-from canary_analyzer.cluster import autoscaling, records, routes, siblings
+from canary_analyzer.cluster import autoscaling, records, rolling, routes, siblings
 from canary_analyzer.cluster.act import SETTLE_SECONDS
 from canary_analyzer.cluster.client import MANAGER, REFUSED, Cluster, ClusterError
 from canary_analyzer.rollout.run import RouteRef
@@ -78,21 +78,23 @@ def _give_back(cluster: Cluster, route: RouteRef, mark: Mark) -> ClusterError | 
 
 
 def _give_up(cluster: Cluster, namespace: str) -> None:
-    """Give up what a run held when it was cut off between two last writes: an autoscaler's floor, fields of a route.
+    """Give up what a run held when it was cut off or its record lost: an autoscaler's floor, route fields, a pace.
 
     Records are read last: whatever is held for a run that has just begun has one by then.
     """
-    held = autoscaling.held(cluster, namespace)
+    held, slowed = autoscaling.held(cluster, namespace), rolling.slowed(cluster, namespace)
     owned = {
         route
         for route, document in _routes(cluster, namespace)
         if not has_marks(document) and routing.disowned(document, MANAGER) != document
     }
-    if not held and not owned:
+    if not held and not owned and not slowed:
         return
     active = records.active_runs(cluster, namespace)
     for stable in held - {(run.namespace, run.stable) for run in active}:
         autoscaling.release(cluster, *stable)
+    for stable in slowed - {(run.namespace, run.stable) for run in active}:
+        rolling.release(cluster, *stable)
     for route in owned - {route for run in active for route in run.routes}:
         routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
 

@@ -45,6 +45,8 @@ class RollingView:
     """The pods of the present template, where that is another one."""
     min_ready_seconds: int | None = None
     paused: bool = False
+    marked: bool = False
+    """Whether the Deployment bears what it was before the run."""
 
     @property
     def percent(self) -> int:

@@ -4,10 +4,12 @@ A rolling update of a small Deployment is over in seconds, before anything can b
 compared with old ones the Deployment's `minReadySeconds` is raised: each batch of new pods has to serve that long
 beside old ones before Kubernetes goes on to the next. It is a field made for slowing roll-outs down, it keeps maxSurge
 and maxUnavailable in force, and old ReplicaSets keep their own value. It goes back as soon as the new pods are shown to
-be good, and at every end.
+be good, and at every end. What it was is written on the Deployment itself, so that it can be given back whatever
+becomes of the run's record.
 https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#min-ready-seconds
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +19,8 @@ from canary_analyzer.rollout.rolling import Rolling
 from canary_analyzer.rollout.sibling import container_images, with_images
 from canary_analyzer.routing.documents import Document
 
+MARK = "run.canary-analyzer.io/pace"
+"""Annotation of a Deployment that a run slows down, or has paused."""
 PROGRESS_DEADLINE_SECONDS = 600
 """What Kubernetes takes where a Deployment names no `progressDeadlineSeconds`."""
 
@@ -28,18 +32,54 @@ def rolling(deployment: Document, pace_seconds: int) -> Rolling:
 
 
 def shaped(deployment: Document, shape: RollStable, memory: Rolling) -> Document:
-    """Return the Deployment as a rolling run wants it; only images, minReadySeconds and paused may differ.
+    """Return the Deployment as a rolling run wants it; only images, minReadySeconds, paused and our mark may differ.
 
-    An image or a pace that somebody else has set in the meantime stays.
+    An image or a pace that somebody else has set in the meantime stays, and so does a pause.
     """
+    marked = mark_of(deployment)
     running = container_images(deployment)
     ours = {name: image for name, image in shape.images.items() if running.get(name) == shape.instead_of.get(name)}
     edited = with_images(deployment, ours)
     spec = edited["spec"]
     if spec.get("minReadySeconds") in (memory.found_seconds, memory.pace_seconds):
         _set(spec, "minReadySeconds", memory.pace_seconds if shape.paced else memory.found_seconds)
+    is_ours = shape.paused and (marked.get("paused", False) or not spec.get("paused"))
     _set(spec, "paused", shape.paused or None)
-    return edited
+    is_slow = spec.get("minReadySeconds") == memory.pace_seconds != memory.found_seconds
+    mark = {"was": memory.found_seconds, "set": memory.pace_seconds, "paused": is_ours}
+    return _marked(edited, mark if is_slow or is_ours else None)
+
+
+def mark_of(deployment: Document) -> dict[str, Any]:
+    """Return what a run wrote on a Deployment; nothing where nothing is there, or somebody garbled it."""
+    try:
+        mark = json.loads((deployment["metadata"].get("annotations") or {})[MARK])
+    except (KeyError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def is_marked(deployment: Document) -> bool:
+    """Whether a run has written on a Deployment what it was."""
+    return MARK in (deployment["metadata"].get("annotations") or {})
+
+
+def released(deployment: Document) -> Document:
+    """Return the Deployment with its own pace, as its mark has it; what somebody else has set in the meantime stays."""
+    mark, spec = mark_of(deployment), dict(deployment["spec"])
+    if "set" in mark and spec.get("minReadySeconds") == mark["set"]:
+        _set(spec, "minReadySeconds", mark.get("was"))
+    if mark.get("paused"):
+        _set(spec, "paused", None)
+    return _marked(deployment | {"spec": spec}, None)
+
+
+def _marked(deployment: Document, mark: Mapping[str, Any] | None) -> Document:
+    metadata = dict(deployment["metadata"])
+    annotations = {key: value for key, value in (metadata.pop("annotations", None) or {}).items() if key != MARK}
+    if mark is not None:
+        annotations[MARK] = json.dumps(mark)
+    return deployment | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}
 
 
 def _set(spec: Document, field: str, value: int | None) -> None:

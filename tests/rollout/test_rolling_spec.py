@@ -3,7 +3,7 @@ from copy import deepcopy
 import pytest
 
 from canary_analyzer.rollout.actions import RollStable
-from canary_analyzer.rollout.rolling_spec import batches, bounds, objections, rolling, shaped
+from canary_analyzer.rollout.rolling_spec import batches, bounds, is_marked, objections, released, rolling, shaped
 
 OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
 ROLLED = RollStable(images=NEW, instead_of=OLD, paced=True)
@@ -43,7 +43,27 @@ def test_what_somebody_else_has_set_in_the_meantime_stays():
     theirs = shaped(before, ROLLED, memory)
     theirs["spec"]["template"]["spec"]["containers"][0]["image"] = "app:v3"
     theirs["spec"]["minReadySeconds"] = 17
-    assert shaped(theirs, UNDONE, memory) == theirs
+    undone = shaped(theirs, UNDONE, memory)
+    assert undone["spec"] == theirs["spec"]
+    assert not is_marked(undone)
+
+
+@pytest.mark.parametrize("found", [{}, {"minReadySeconds": 5}])
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_deployment_itself_says_what_it_was_where_the_record_is_lost(found, paused):
+    before = deployment(**found)
+    memory = rolling(before, 60)
+    held = shaped(shaped(before, ROLLED, memory), RollStable(paced=True, paused=paused), memory)
+    assert released(held)["spec"] == {**before["spec"], "template": held["spec"]["template"]}
+    assert not is_marked(released(held))
+
+
+def test_a_pause_by_somebody_else_stays_where_the_record_is_lost():
+    memory = rolling(deployment(), 60)
+    theirs = shaped(deployment(), ROLLED, memory)
+    theirs["spec"]["paused"] = True
+    held = shaped(theirs, RollStable(paced=True, paused=True), memory)
+    assert released(held)["spec"]["paused"] is True
 
 
 def test_a_shape_that_is_there_already_changes_nothing():

@@ -19,10 +19,11 @@ from canary_analyzer.cluster.client import (
     ClusterError,
 )
 from canary_analyzer.cluster.sweep import sweep, sweep_if_possible
-from canary_analyzer.rollout.actions import CreateCanary, DeleteCanary, DeleteCanaryServices, SetTraffic
+from canary_analyzer.rollout.actions import CreateCanary, DeleteCanary, DeleteCanaryServices, RollStable, SetTraffic
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.rollout.rolling_spec import MARK
 from canary_analyzer.rollout.traces import Traces
 from canary_analyzer.routing import Target, Traffic
 from canary_analyzer.sandbox.faults import Refuse, Rule, faulty
@@ -61,6 +62,20 @@ def test_a_floor_that_an_active_run_holds_stays(cluster, app, held):
     assert fresh(take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0).run)
     sweep(cluster, "", lambda _: None)
     assert cluster.get(AUTOSCALERS, "default", "app")["spec"]["minReplicas"] == 2
+
+
+def test_a_rolling_update_that_no_run_will_let_go_on_is_let_go_on(cluster, app):
+    before = cluster.get(DEPLOYMENTS, "default", "app")
+    app.annotate(image="app:v2", strategy="rolling")
+    run = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0).run
+    act(cluster, RollStable(paced=True, paused=True), Subject(run=run, snapshot=()))
+    sweep(cluster, "", lambda _: None)
+    assert cluster.get(DEPLOYMENTS, "default", "app")["spec"]["paused"] is True  # its run is active
+    cluster.delete(CONFIGMAPS, "default", f"canary-run-{run.name}")
+    sweep(cluster, "", lambda _: None)
+    live = cluster.get(DEPLOYMENTS, "default", "app")
+    assert live["spec"] == before["spec"]
+    assert MARK not in live["metadata"]["annotations"]
 
 
 def test_fields_of_a_route_that_no_run_edits_are_given_up(cluster, app):

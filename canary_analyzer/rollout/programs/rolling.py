@@ -66,7 +66,7 @@ def unslowed(s: Situation) -> bool:
     if memory is None or seen is None:
         return False
     slowed = seen.min_ready_seconds == memory.pace_seconds != memory.found_seconds
-    return not slowed and not seen.paused
+    return not slowed and not seen.paused and not seen.marked
 
 
 def undone(s: Situation) -> bool:
