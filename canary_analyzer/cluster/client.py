@@ -61,6 +61,10 @@ class Conflict(ClusterError):
     """Somebody else wrote in between, or the name is taken: read again and decide again."""
 
 
+class Taken(Conflict):
+    """There is an object of that name."""
+
+
 class Expired(ClusterError):
     """The server has forgotten what a watch or a list is to go on from: list again."""
 
@@ -233,7 +237,7 @@ class Cluster:
         """Create an object.
 
         Raises:
-            Conflict: the name is taken.
+            Taken: the name is.
         """
         return self._call(_Request(method="POST", path=kind.path(document["metadata"]["namespace"]), body=document))
 
@@ -389,6 +393,8 @@ def _refusal(request: _Request, response: urllib3.BaseHTTPResponse) -> ClusterEr
     wait = response.headers.get("Retry-After", "")
     seconds = min(float(wait), LONGEST_WAIT_SECONDS) if wait.isdecimal() else 0.0
     kind = ClusterError if response.status == 404 and not _is_gone(request, status) else ERRORS.get(response.status)
+    if kind is Conflict and status.get("reason") == "AlreadyExists":
+        kind = Taken  # a quota that others use up at the same time is answered with 409 as well
     return (kind or ClusterError)(message, response.status, seconds)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from canary_analyzer.cluster.client import EVENTS, Cluster, Conflict
+from canary_analyzer.cluster.client import EVENTS, Cluster, Taken
 from canary_analyzer.rollout.texts import plain
 from canary_analyzer.routing import Document
 
@@ -36,7 +36,7 @@ def emit(cluster: Cluster, about: Mapping[str, Any], notice: Notice) -> None:
     """Write an Event about a Deployment, given its name, namespace and uid; one that is there already is fine."""
     try:
         cluster.create(EVENTS, _event(about, notice))
-    except Conflict:
+    except Taken:
         return
 
 

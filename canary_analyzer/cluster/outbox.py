@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, Conflict, NotFound
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, NotFound, Taken
 from canary_analyzer.cluster.records import OWED, OWED_LABEL, RUN_KEY, TOLD_KEY, Record, Told, readable
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.plan import RUN_PREFIX
@@ -70,7 +70,7 @@ def put(cluster: Cluster, deployment: Document, reason: str, now: float) -> None
     }
     try:
         cluster.create(CONFIGMAPS, document)
-    except Conflict:
+    except Taken:
         return
 
 

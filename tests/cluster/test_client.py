@@ -11,10 +11,13 @@ from canary_analyzer.cluster.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
     DESTINATION_RULES,
+    EVENTS,
     PAGE,
     VIRTUAL_SERVICES,
     ClusterError,
+    Conflict,
     NotFound,
+    Taken,
 )
 from canary_analyzer.cluster.siblings import delete_services
 from canary_analyzer.rollout.traces import Traces
@@ -173,6 +176,18 @@ def test_an_object_is_gone_only_where_the_server_says_so(api, body):
         assert not isinstance(error.value, NotFound)
     api.answer = lambda asked: asked.say({"kind": "Status", "details": {"name": "app"}}, 404)
     assert api.cluster.find(VIRTUAL_SERVICES, *APP) is None
+
+
+def test_a_name_is_taken_only_where_the_server_says_so(api, cluster):
+    event = {"metadata": {"name": "app.1", "namespace": "default"}, "involvedObject": {}}
+    cluster.create(EVENTS, event)
+    with pytest.raises(Taken):
+        cluster.create(EVENTS, event)
+    quota = {"kind": "Status", "reason": "Conflict", "message": "the object of a quota has been modified"}
+    api.answer = lambda asked: asked.say(quota, 409)
+    with pytest.raises(Conflict) as error:
+        api.cluster.create(EVENTS, event)
+    assert not isinstance(error.value, Taken)
 
 
 def test_a_kind_that_the_cluster_does_not_know_has_no_objects(api, run):

@@ -152,7 +152,12 @@ def approval_taken(s: Situation) -> bool:
 
 def all_told(moment: Moment) -> Goal:
     """Return whether all who are to be told have been, or have had their time: nobody's traffic waits for them."""
-    return lambda s: all(call.key in s.view.answers for call in told(s.run, moment)) or s.elapsed > TELL_LIMIT
+    return lambda s: all(call.key in s.view.answers for call in told(s.run, moment)) or _has_been_tried(s)
+
+
+def _has_been_tried(s: Situation) -> bool:
+    """Whether there was time for what nobody's traffic waits for; after a restart it is tried once, however late."""
+    return s.elapsed > TELL_LIMIT and not s.view.first_look
 
 
 def paused(s: Situation) -> bool:
@@ -172,7 +177,7 @@ def off_route(s: Situation) -> bool:
 
 def disowned(s: Situation) -> bool:
     """Whether no field of a route is ours any more; where another run shares the route, that run sees to it."""
-    return not s.view.owned or (s.elapsed > TELL_LIMIT and not s.view.first_look)
+    return not s.view.owned or _has_been_tried(s)
 
 
 def given_back(s: Situation) -> bool:

@@ -380,8 +380,7 @@ class Sequence:
 
     def _rule(self, action: Action) -> Rule:
         often = 3 if isinstance(action, Slow) else self._chance.choice([2, 10, 50])
-        methods = ("PATCH",) if action == CONFLICT else ()  # elsewhere it says that a name is taken, and is true
-        return Rule(action=action, methods=methods, probability=self._chance.choice([0.05, 0.2, 0.6]), times=often)
+        return Rule(action=action, probability=self._chance.choice([0.05, 0.2, 0.6]), times=often)
 
     def mend_api(self) -> str:
         """Let all requests pass."""
