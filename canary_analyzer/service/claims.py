@@ -24,7 +24,7 @@ from canary_analyzer.cluster.leases import GIVEN_UP
 
 RENEW, FENCE, LOST = 0.2, 0.6, 0.7
 """As shares of the lease's length: two renewals in a row may fail before a replica stops. Another sees the last renewal
-within one round, and four rounds later that no other has come: what a replica had is taken over in one lease's length.
+within one round, and LOST later that no other has come: what a replica had is taken over in one lease's length.
 """
 LEFT_BEHIND = 10.0
 """As LOST, until a Lease that nobody renews is taken away; one that was given up is taken away once it is LOST."""
@@ -85,6 +85,12 @@ class Claims:
     def is_working(self, now: float) -> bool:
         """Whether it may work on runs: its Lease is valid, and whoever was there before has noticed it."""
         return self.is_valid(now) and (not self.waits or now - self.announced >= FENCE * self.lease_seconds)
+
+    def next_round(self, began: float) -> float:
+        """Return when the round after one that began at a time is due: sooner where another may be found lost by it."""
+        alive = (self.others[name] for name in self.members - {self.me})
+        lost = (seen.since + LOST * self.lease_seconds for seen in alive)
+        return min(at for at in (*lost, began + RENEW * self.lease_seconds) if at > began)
 
     @property
     def members(self) -> frozenset[str]:

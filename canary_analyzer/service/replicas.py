@@ -125,7 +125,9 @@ class Replicas:
             except Exception:
                 log.exception("the lease could not be renewed by a defect of ours, trying again")
                 self._health.defect()
-            self._stopped.wait(max(0.0, began + RENEW * self._lease_seconds - clock()))
+            claims = self._claims
+            due = claims.next_round(began) if claims is not None else began + RENEW * self._lease_seconds
+            self._stopped.wait(max(0.0, due - clock()))
 
     def _try_round(self, began: float, on_change: Callable[[], None]) -> None:
         try:

@@ -43,6 +43,16 @@ def test_nothing_is_owned_when_the_last_round_is_too_long_ago():
     assert not claims.owns(KEYS[0], 1.0 + FENCE * LEASE)
 
 
+def test_the_next_round_comes_sooner_where_it_can_find_another_lost():
+    claims = Claims(me="a", lease_seconds=LEASE, announced=0.5)
+    dues = []
+    for began in (1.0, 3.0, 5.0, 7.0, 8.2):
+        claims = claims.after_round({"a": str(began), "b": "1"}, began=began, now=began + 0.1)
+        dues.append(claims.next_round(began))
+    assert dues == pytest.approx([3.0, 5.0, 7.0, 1.1 + LOST * LEASE, 8.2 + RENEW * LEASE])
+    assert claims.members == {"a"}
+
+
 def test_a_lease_that_was_left_behind_is_named_when_nobody_can_count_on_it_any_more():
     claims = Claims(me="a", lease_seconds=LEASE, announced=0.5)
     for began in range(1, 120, 2):
@@ -117,7 +127,7 @@ class Replica:
             if self.claims.is_over(self.clock()):
                 return
             self.claims = self.claims.after_round(dict(self.world.leases), self.began, self.clock())
-            self.step, self.next = "renew", self.began - self.offset + RENEW * LEASE
+            self.step, self.next = "renew", self.claims.next_round(self.began) - self.offset
             return
         self.began = self.clock()
         if self.world.random.random() < self.world.trouble:
