@@ -37,7 +37,7 @@ def serve(
     ] = None,
 ) -> None:
     """Watch Deployments and run their canaries until told to stop."""
-    from canary_analyzer.cluster.client import ClusterError
+    from canary_analyzer.cluster.errors import ClusterError
     from canary_analyzer.service import settings as service_settings
     from canary_analyzer.service.reload import ConfigFile
     from canary_analyzer.service.serve import serve

@@ -122,7 +122,7 @@ def annotated(access: Access, deployment: Document, changes: Mapping[str, str | 
     Raises:
         Conflict: somebody else writes all the time, or has changed what was decided upon.
     """
-    from canary_analyzer.cluster.client import Conflict
+    from canary_analyzer.cluster.errors import Conflict
     from canary_analyzer.cluster.stable import annotate
 
     spec, name = deployment["spec"], deployment["metadata"]["name"]

@@ -195,7 +195,8 @@ def _save(past: Past, path: Path) -> None:
 def _of_run(settings: ServiceSettings, kubeconfig: Path | None, namespace: str, name: str) -> Past:
     """Return what was counted in a run's windows."""
     from canary_analyzer.cluster import records
-    from canary_analyzer.cluster.client import Cluster, ClusterError
+    from canary_analyzer.cluster.client import Cluster
+    from canary_analyzer.cluster.errors import ClusterError
     from canary_analyzer.metrics.past import between
     from canary_analyzer.service import samples
 

@@ -54,7 +54,7 @@ def _access(ctx: typer.Context) -> Access:
 def _quietly() -> Iterator[None]:
     """Offer nothing where the cluster cannot be asked: the user is typing, this is no place for messages."""
     from canary_analyzer.cli.verb import Trouble
-    from canary_analyzer.cluster.client import ClusterError
+    from canary_analyzer.cluster.errors import ClusterError
 
     try:
         yield

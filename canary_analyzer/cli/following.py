@@ -11,7 +11,7 @@ from canary_analyzer.cli.looking import Look, look
 from canary_analyzer.cli.outcome import Outcome, Standing, State, Until, state
 from canary_analyzer.cli.verb import Trouble
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import ClusterError
+from canary_analyzer.cluster.errors import ClusterError
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0

@@ -10,7 +10,8 @@ from canary_analyzer.cli.access import Access, plain
 from canary_analyzer.cli.verb import Trouble
 from canary_analyzer.cli.waits import waits_for
 from canary_analyzer.cluster import observe, records, routes
-from canary_analyzer.cluster.client import DEPLOYMENTS, ClusterError
+from canary_analyzer.cluster.client import DEPLOYMENTS
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.advice import what_now
 from canary_analyzer.rollout.run import Run

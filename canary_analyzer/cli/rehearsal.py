@@ -6,7 +6,8 @@ from typing import Any
 
 from canary_analyzer.cli.service_config import ServiceConfig
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import Cluster, ClusterError, Kind, Listing
+from canary_analyzer.cluster.client import Cluster, Kind, Listing
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.observe import surroundings
 from canary_analyzer.cluster.routes import FORBIDDEN, ROUTE_KINDS
 from canary_analyzer.rollout import annotations, plan, sibling

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, ClusterError
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.rollout.policy import mistakes
 from canary_analyzer.service.settings import Misconfigured, ServiceSettings, load
 

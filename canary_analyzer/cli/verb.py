@@ -49,7 +49,7 @@ class Verb(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Carry the verb out."""
-        from canary_analyzer.cluster.client import ClusterError
+        from canary_analyzer.cluster.errors import ClusterError
         from canary_analyzer.service.settings import Misconfigured
 
         try:

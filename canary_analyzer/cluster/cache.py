@@ -31,12 +31,11 @@ from canary_analyzer.cluster.client import (
     SERVICES,
     VIRTUAL_SERVICES,
     Cluster,
-    ClusterError,
-    Expired,
     Kind,
     Listing,
     Part,
 )
+from canary_analyzer.cluster.errors import ClusterError, Expired
 from canary_analyzer.cluster.pauses import Pauses
 from canary_analyzer.routing import Document
 

@@ -5,7 +5,6 @@ documents stay JSON. Connection, authentication and proxies are the official cli
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -16,17 +15,12 @@ import kubernetes
 import urllib3
 from kubernetes.client.exceptions import ApiException
 
+from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound
+from canary_analyzer.cluster.exchange import Request, content, refusal, watched
 from canary_analyzer.routing import Document
 
 TIMEOUT = (5.0, 15.0)
 """Seconds to connect, and to begin an answer or go on with it."""
-ANSWER_SECONDS = 30.0
-"""So long a whole answer may take: one that comes in drops would never end."""
-ANSWER_BYTES = 256 * 1024 * 1024
-"""So large it may be; what an API server has to say in a list is ten times smaller."""
-PART_BYTES = 64 * 1024
-LONGEST_WAIT_SECONDS = 30.0
-"""So long we leave a server alone that asks for it (Retry-After); users wait for what is not done meanwhile."""
 WATCH_SECONDS = 240
 """The server ends a watch after so long; a network that was cut silently is noticed no later."""
 PAGE = 100
@@ -39,39 +33,6 @@ VERBS: Mapping[str, str] = {"GET": "get", "POST": "create", "PATCH": "patch", "D
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-
-
-class ClusterError(Exception):
-    """The API server did not do what was asked: the message says what, `status` is the HTTP code (0: no answer).
-
-    `retry_after` is for how many seconds it wants to be left alone, at most `LONGEST_WAIT_SECONDS`; 0: it did not say.
-    """
-
-    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after = retry_after
-
-
-class NotFound(ClusterError):
-    """There is no such object."""
-
-
-class Conflict(ClusterError):
-    """Somebody else wrote in between, or the name is taken: read again and decide again."""
-
-
-class Taken(Conflict):
-    """There is an object of that name."""
-
-
-class Expired(ClusterError):
-    """The server has forgotten what a watch or a list is to go on from: list again."""
-
-
-REFUSED = frozenset({400, 403, 404, 405, 422})
-"""The status of an answer to a write that the API server will never take."""
-ERRORS: Mapping[int, type[ClusterError]] = {404: NotFound, 409: Conflict, 410: Expired}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +146,7 @@ class Cluster:
             NotFound: there is none; the server itself says so.
             ClusterError: any other failure.
         """
-        return self._call(_Request(method="GET", path=kind.path(namespace, name)))
+        return self._call(Request(method="GET", path=kind.path(namespace, name)))
 
     def find(self, kind: Kind, namespace: str, name: str) -> Document | None:
         """Return one object, or None where there is none."""
@@ -204,7 +165,7 @@ class Cluster:
         selectors = {"labelSelector": labels, "fieldSelector": fields}
         selectors |= {"limit": str(part.limit), "continue": part.after} if part is not None else {}
         query = [(name, selector) for name, selector in selectors.items() if selector]
-        found = self._call(_Request(method="GET", path=kind.path(namespace), query=query, verb="list"))
+        found = self._call(Request(method="GET", path=kind.path(namespace), query=query, verb="list"))
         metadata = found["metadata"]
         return Listing(
             items=found.get("items") or [],
@@ -230,8 +191,8 @@ class Cluster:
     def log(self, namespace: str, pod: str, query: Mapping[str, str]) -> str:
         """Return the log of a container; `query` says which, and how much (`PodLogOptions` in the Kubernetes API)."""
         path = f"{PODS.path(namespace, pod)}/log"
-        request = _Request(method="GET", path=path, query=list(query.items()), accept="*/*")
-        return _content(request, self._send(request)).decode(errors="replace")
+        request = Request(method="GET", path=path, query=list(query.items()), accept="*/*")
+        return content(request, self._send(request)).decode(errors="replace")
 
     def create(self, kind: Kind, document: Document) -> Document:
         """Create an object.
@@ -239,11 +200,11 @@ class Cluster:
         Raises:
             Taken: the name is.
         """
-        return self._call(_Request(method="POST", path=kind.path(document["metadata"]["namespace"]), body=document))
+        return self._call(Request(method="POST", path=kind.path(document["metadata"]["namespace"]), body=document))
 
     def merge(self, kind: Kind, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
         """Apply a JSON merge patch; put a resourceVersion in it to guard it."""
-        return self._call(_Request(method="PATCH", path=kind.path(namespace, name), body=patch, content_type=MERGE))
+        return self._call(Request(method="PATCH", path=kind.path(namespace, name), body=patch, content_type=MERGE))
 
     def patch(self, kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Document:
         """Apply a JSON Patch.
@@ -254,7 +215,7 @@ class Cluster:
         """
         try:
             return self._call(
-                _Request(method="PATCH", path=kind.path(namespace, name), body=operations, content_type=JSON_PATCH)
+                Request(method="PATCH", path=kind.path(namespace, name), body=operations, content_type=JSON_PATCH)
             )
         except ClusterError as error:
             if error.status == 422:
@@ -270,7 +231,7 @@ class Cluster:
         condition = {"preconditions": {"uid": uid}} if uid else {}
         options = {"propagationPolicy": "Background", **condition}
         try:
-            self._call(_Request(method="DELETE", path=kind.path(namespace, name), body=options))
+            self._call(Request(method="DELETE", path=kind.path(namespace, name), body=options))
         except NotFound:
             return
 
@@ -287,23 +248,23 @@ class Cluster:
             ("allowWatchBookmarks", "true"),
             ("timeoutSeconds", str(WATCH_SECONDS)),
         ]
-        request = _Request(method="GET", path=kind.path(namespace), query=query, verb="watch")
+        request = Request(method="GET", path=kind.path(namespace), query=query, verb="watch")
         response = self._send(request)
         # It begins as soon as any answer, but what happens may be long in coming (None: the server closes afterwards).
         if (socket := getattr(response.connection, "sock", None)) is not None:
             socket.settimeout(WATCH_SECONDS + 10.0)
-        return _watched(kind, response)
+        return watched(kind.plural, response)
 
-    def _call(self, request: "_Request") -> Document:
+    def _call(self, request: Request) -> Document:
         try:
-            document: Document = json.loads(_content(request, self._send(request)))
+            document: Document = json.loads(content(request, self._send(request)))
         except ValueError as error:
             raise ClusterError(f"{request}: the answer is no JSON: {error}") from error
         if not isinstance(document, dict) or "metadata" not in document:
             raise ClusterError(f"{request}: the answer is no object of Kubernetes")
         return document
 
-    def _send(self, request: "_Request") -> urllib3.BaseHTTPResponse:
+    def _send(self, request: Request) -> urllib3.BaseHTTPResponse:
         """Send a request and return the answer, its body yet to be read.
 
         Raises:
@@ -319,10 +280,10 @@ class Cluster:
             # The server closed the connection in the moment in which it was used again; reading does no harm twice.
             response = self._exchange(request)
         if response.status >= 300:
-            raise _refusal(request, response)
+            raise refusal(request, response)
         return response
 
-    def _exchange(self, request: "_Request") -> urllib3.BaseHTTPResponse:
+    def _exchange(self, request: Request) -> urllib3.BaseHTTPResponse:
         serialized = self._api.param_serialize(
             request.method,
             request.path,
@@ -339,81 +300,3 @@ class Cluster:
             raise ClusterError(f"{request}: {error}") from error
         self._on_request(request.verb or VERBS[request.method], response.status)
         return response
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    method: str
-    path: str
-    query: Sequence[tuple[str, str]] = ()
-    body: object = None
-    content_type: str = "application/json"
-    accept: str = "application/json"
-    verb: str = ""
-    """As in RBAC, where the method does not tell."""
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-def _content(request: _Request, response: urllib3.BaseHTTPResponse) -> bytearray:
-    """Read an answer to its end.
-
-    Raises:
-        ClusterError: it broke off, or comes too slowly, or is too large, to be an API server's.
-    """
-    until, content = time.monotonic() + ANSWER_SECONDS, bytearray()
-    try:
-        while part := response.read1(PART_BYTES):
-            content += part
-            if len(content) > ANSWER_BYTES or time.monotonic() > until:
-                response.close()
-                raise ClusterError(f"{request}: no end of the answer after {len(content)} bytes: given up")
-    except urllib3.exceptions.HTTPError as error:
-        raise ClusterError(f"{request}: the answer broke off: {error}") from error
-    return content
-
-
-def _watched(kind: Kind, response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]]:
-    try:
-        yield from _events(response)
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise ClusterError(f"watching {kind.plural}: {error}") from error
-    finally:
-        response.close()
-
-
-def _refusal(request: _Request, response: urllib3.BaseHTTPResponse) -> ClusterError:
-    try:
-        told = json.loads(_content(request, response))
-    except (ClusterError, ValueError):
-        told = None
-    status = told if isinstance(told, dict) and told.get("kind") == "Status" else {}
-    message = f"{request}: {response.status} {status.get('message') or response.reason}"
-    wait = response.headers.get("Retry-After", "")
-    seconds = min(float(wait), LONGEST_WAIT_SECONDS) if wait.isdecimal() else 0.0
-    kind = ClusterError if response.status == 404 and not _is_gone(request, status) else ERRORS.get(response.status)
-    if kind is Conflict and status.get("reason") == "AlreadyExists":
-        kind = Taken  # a quota that others use up at the same time is answered with 409 as well
-    return (kind or ClusterError)(message, response.status, seconds)
-
-
-def _is_gone(request: _Request, status: Mapping[str, Any]) -> bool:
-    """Whether a 404 says that there is no such object, or that the kind of those that were to be listed is unknown.
-
-    A server that has just begun, or a proxy before it, answers any path so, but in plain text.
-    """
-    name = (status.get("details") or {}).get("name")
-    return request.verb in ("list", "watch") or (bool(status) and name in (None, *request.path.split("/")))
-
-
-def _events(response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]]:
-    buffer = b""
-    for chunk in response.stream(None, decode_content=True):
-        *lines, buffer = (buffer + chunk).split(b"\n")
-        for line in filter(None, lines):
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                status = event["object"]
-                raise ERRORS.get(status.get("code", 0), ClusterError)(f"watch: {status.get('message')}")
-            yield event["type"], event["object"]

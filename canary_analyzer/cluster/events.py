@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from canary_analyzer.cluster.client import EVENTS, Cluster, Taken
+from canary_analyzer.cluster.client import EVENTS, Cluster
+from canary_analyzer.cluster.errors import Taken
 from canary_analyzer.rollout.texts import plain
 from canary_analyzer.routing import Document
 

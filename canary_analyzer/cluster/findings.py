@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from canary_analyzer.cluster.client import DEPLOYMENTS, EVENTS, PODS, Cluster, ClusterError
+from canary_analyzer.cluster.client import DEPLOYMENTS, EVENTS, PODS, Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.observe import canary_pods
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.story import Finding

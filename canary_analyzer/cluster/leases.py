@@ -6,7 +6,8 @@ https://kubernetes.io/docs/concepts/architecture/leases/
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from canary_analyzer.cluster.client import Cluster, Kind, NotFound
+from canary_analyzer.cluster.client import Cluster, Kind
+from canary_analyzer.cluster.errors import NotFound
 
 LEASES = Kind(api="coordination.k8s.io/v1", plural="leases")
 REPLICA_LABEL = "canary-analyzer.io/replica"

@@ -20,8 +20,8 @@ from canary_analyzer.cluster.client import (
     SERVICES,
     Cluster,
     Kind,
-    NotFound,
 )
+from canary_analyzer.cluster.errors import NotFound
 from canary_analyzer.cluster.rolling import rolling_view
 from canary_analyzer.cluster.routes import ROUTE_KINDS, live, named, visible
 from canary_analyzer.rollout import annotations, sibling

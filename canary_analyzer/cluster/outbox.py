@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, NotFound, Taken
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
+from canary_analyzer.cluster.errors import NotFound, Taken
 from canary_analyzer.cluster.records import OWED, OWED_LABEL, RUN_KEY, TOLD_KEY, Record, Told, readable
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.plan import RUN_PREFIX

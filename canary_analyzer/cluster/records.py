@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import structlog
 
-from canary_analyzer.cluster.client import CONFIGMAPS, Cluster, ClusterError, NotFound
+from canary_analyzer.cluster.client import CONFIGMAPS, Cluster
+from canary_analyzer.cluster.errors import ClusterError, NotFound
 from canary_analyzer.rollout.plan import RUN_PREFIX, run_name
 from canary_analyzer.rollout.run import Run, Value
 from canary_analyzer.rollout.sibling import owner_reference

@@ -6,15 +6,8 @@ from functools import partial
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.cache import Reads
-from canary_analyzer.cluster.client import (
-    HTTP_ROUTES,
-    VIRTUAL_SERVICES,
-    Cluster,
-    ClusterError,
-    Conflict,
-    Kind,
-    NotFound,
-)
+from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES, Cluster, Kind
+from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.routing import Document
 

@@ -5,15 +5,8 @@ from dataclasses import dataclass, replace
 
 from canary_analyzer import routing
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import (
-    DEPLOYMENTS,
-    DESTINATION_RULES,
-    SERVICES,
-    Cluster,
-    ClusterError,
-    Conflict,
-    Kind,
-)
+from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, Cluster, Kind
+from canary_analyzer.cluster.errors import ClusterError, Conflict
 from canary_analyzer.rollout import sibling
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.traces import Traces, target_of

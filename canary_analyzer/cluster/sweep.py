@@ -12,7 +12,8 @@ import structlog
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, records, rolling, routes, siblings
 from canary_analyzer.cluster.act import SETTLE_SECONDS
-from canary_analyzer.cluster.client import MANAGER, REFUSED, Cluster, ClusterError
+from canary_analyzer.cluster.client import MANAGER, Cluster
+from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.traces import Mark, Traces, has_marks, marks_of, unmarked
 from canary_analyzer.routing import Document

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, Conflict, NotFound
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.errors import Conflict, NotFound
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.sweep import sweep
 from canary_analyzer.rollout import annotations

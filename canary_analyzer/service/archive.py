@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import Cluster, ClusterError
+from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.run import Run
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from canary_analyzer.cluster.client import ClusterError
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.report.links import LinkTemplate, links_of
 from canary_analyzer.report.page import Setting, list_page, run_page, trouble_page

@@ -15,7 +15,8 @@ import structlog
 from canary_analyzer.cluster import events, findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.cache import Cache
-from canary_analyzer.cluster.client import REFUSED, Cluster, ClusterError
+from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.glance import Glance, glance
 from canary_analyzer.cluster.observe import observe

@@ -9,7 +9,8 @@ from typing import Protocol
 import structlog
 
 from canary_analyzer.cluster import leases
-from canary_analyzer.cluster.client import Cluster, ClusterError, NotFound
+from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.cluster.errors import ClusterError, NotFound
 from canary_analyzer.service.claims import RENEW, Claims, Key
 from canary_analyzer.service.health import Health
 

@@ -8,7 +8,8 @@ from threading import Lock
 import structlog
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import DEPLOYMENTS, ClusterError, Conflict
+from canary_analyzer.cluster.client import DEPLOYMENTS
+from canary_analyzer.cluster.errors import ClusterError, Conflict
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.intake import Seen

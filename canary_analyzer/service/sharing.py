@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from canary_analyzer.cluster.client import ClusterError
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.service.agenda import Agenda
 
 log = structlog.get_logger()

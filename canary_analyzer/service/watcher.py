@@ -9,7 +9,8 @@ from threading import Event, Lock
 import structlog
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster, ClusterError, Expired
+from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.errors import ClusterError, Expired
 from canary_analyzer.cluster.pauses import Pauses
 from canary_analyzer.cluster.sweep import sweep_if_possible
 from canary_analyzer.rollout import annotations

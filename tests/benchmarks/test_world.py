@@ -2,7 +2,8 @@
 
 import pytest
 
-from canary_analyzer.cluster.client import CONFIGMAPS, VIRTUAL_SERVICES, Cluster, Conflict
+from canary_analyzer.cluster.client import CONFIGMAPS, VIRTUAL_SERVICES, Cluster
+from canary_analyzer.cluster.errors import Conflict
 from tests.benchmarks.rig.world import app_of, world
 
 

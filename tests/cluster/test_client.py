@@ -6,19 +6,9 @@ import time
 
 import pytest
 
-from canary_analyzer.cluster import client as clients
-from canary_analyzer.cluster.client import (
-    CONFIGMAPS,
-    DEPLOYMENTS,
-    DESTINATION_RULES,
-    EVENTS,
-    PAGE,
-    VIRTUAL_SERVICES,
-    ClusterError,
-    Conflict,
-    NotFound,
-    Taken,
-)
+from canary_analyzer.cluster import errors, exchange
+from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, DESTINATION_RULES, EVENTS, PAGE, VIRTUAL_SERVICES
+from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound, Taken
 from canary_analyzer.cluster.siblings import delete_services
 from canary_analyzer.rollout.traces import Traces
 
@@ -55,7 +45,7 @@ def test_a_server_that_wants_to_be_left_alone_is_asked_once_and_its_wish_passed_
     api.answer = lambda asked: asked.say({"kind": "Status", "message": "too many"}, 429, Retry_After="3600")
     with pytest.raises(ClusterError, match="429 too many") as error:
         ask(api.cluster)
-    assert error.value.retry_after == clients.LONGEST_WAIT_SECONDS
+    assert error.value.retry_after == errors.LONGEST_WAIT_SECONDS
     assert [each.split()[0] for each in api.asked] == [method]
 
 
@@ -109,7 +99,7 @@ def test_a_watch_that_has_begun_waits_longer_for_events_than_for_its_beginning(a
 
 
 def test_an_answer_that_comes_in_drops_is_given_up(api, monkeypatch):
-    monkeypatch.setattr(clients, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(exchange, "ANSWER_SECONDS", 0.1)
     given_up = threading.Event()
 
     def answer(asked):
@@ -126,7 +116,7 @@ def test_an_answer_that_comes_in_drops_is_given_up(api, monkeypatch):
 
 
 def test_an_answer_that_would_fill_the_memory_is_given_up(api, monkeypatch):
-    monkeypatch.setattr(clients, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(exchange, "ANSWER_BYTES", 1000)
     api.answer = lambda asked: asked.say(b" " * 100_000)
     with pytest.raises(ClusterError, match="no end of the answer"):
         api.cluster.log("default", "app", {})

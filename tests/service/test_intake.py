@@ -5,7 +5,8 @@ from copy import deepcopy
 import pytest
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES, ClusterError, Conflict
+from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES
+from canary_analyzer.cluster.errors import ClusterError, Conflict
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from canary_analyzer.cluster.client import ClusterError
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.service.sharing import RETRY_SECONDS, Sharing
 
 

@@ -9,15 +9,8 @@ import pytest
 
 from canary_analyzer.cluster import autoscaling, records
 from canary_analyzer.cluster.act import Subject, act
-from canary_analyzer.cluster.client import (
-    AUTOSCALERS,
-    CONFIGMAPS,
-    DEPLOYMENTS,
-    SERVICES,
-    VIRTUAL_SERVICES,
-    Cluster,
-    ClusterError,
-)
+from canary_analyzer.cluster.client import AUTOSCALERS, CONFIGMAPS, DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.sweep import sweep, sweep_if_possible
 from canary_analyzer.rollout.actions import CreateCanary, DeleteCanary, DeleteCanaryServices, RollStable, SetTraffic
 from canary_analyzer.rollout.evidence import fresh

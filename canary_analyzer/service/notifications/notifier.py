@@ -14,7 +14,8 @@ from functools import partial
 import structlog
 
 from canary_analyzer.cluster import outbox
-from canary_analyzer.cluster.client import Cluster, ClusterError
+from canary_analyzer.cluster.client import Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.texts import plain

@@ -14,7 +14,8 @@ import requests
 import yaml
 from rig.world import Document, Key
 
-from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster, ClusterError
+from canary_analyzer.cluster.client import VIRTUAL_SERVICES, Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.metrics.counts import ISTIO_EDGES_MS
 from canary_analyzer.sandbox.mesh.prometheus import program
 

@@ -15,7 +15,8 @@ from typing import Any
 import requests
 from aiohttp import web
 
-from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster, ClusterError, Kind
+from canary_analyzer.cluster.client import DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster, Kind
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.sandbox.api import ApiServer, identities
 from canary_analyzer.sandbox.api.kubeconfig import write
 

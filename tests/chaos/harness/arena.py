@@ -33,6 +33,10 @@ class Killed(BaseException):
     """The process has ended in the middle of its work."""
 
 
+PODS_SECONDS = 60.0
+"""Pods that no route leads to are not waited for any longer than that (`promote_seconds`), was anybody there or not."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Routed:
     """The largest percentage that some rule sends to each Service that it names, from a time on."""
@@ -161,7 +165,9 @@ class Arena:
         self._short, self._uneven = short, uneven
         services = {each["metadata"]["name"]: each["spec"].get("selector") for each in self.emulator.all(SERVICES)}
         for name in self._services.keys() - services.keys():
-            if any(selects(self._services[name], pod["metadata"]["labels"]) for pod in self.emulator.all(PODS)):
+            if self.down_seconds < PODS_SECONDS and any(
+                selects(self._services[name], pod["metadata"]["labels"]) for pod in self.emulator.all(PODS)
+            ):
                 self.hasty.append(f"write {len(self.writes)} ({since}): Service {name} is gone before its pods")
         self._services = services
 
