@@ -243,10 +243,12 @@ def _read_in_time(response: requests.Response, *, timeout: float, **_: Any) -> N
 
 def _understand(response: requests.Response, **_: Any) -> None:
     """Let answers be understood here when the library asks for what is in them; refusals are Prometheus' own words."""
-    response.json = lambda **_: {"data": {"result": answered(response.content)}}  # type: ignore[method-assign]
     if response.status_code >= requests.codes.bad_request:
         with suppress(NotPrometheusError):
             answered(response.content)
+        return
+    answer = {"data": {"result": answered(response.content)}}
+    response.json = lambda **_: answer  # type: ignore[method-assign]  # a cycle by way of the response would keep it
 
 
 def _refuse_partial(response: requests.Response, **_: Any) -> None:

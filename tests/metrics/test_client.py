@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, Thread
 
 import pytest
+import requests
 
 from canary_analyzer.metrics import Credentials, MetricsUnavailable, PrometheusReader, client
 from canary_analyzer.metrics.client import AT_A_TIME
@@ -32,6 +34,17 @@ def test_raw_samples_of_a_real_prometheus(prometheus):
     (series,) = prometheus.points("up", at=1_700_000_000, window_seconds=9)
     assert series.labels == {"__name__": "up", "job": "mesh"}
     assert series.since(0) == [(1_699_999_995, 1), (1_700_000_000, 1)]
+
+
+def test_an_answer_is_let_go_as_soon_as_it_is_taken(prometheus):
+    """Some megabytes each would wait for the garbage collector, which looks for cycles seldom."""
+    gc.collect()
+    gc.disable()
+    try:
+        assert list(prometheus.points("up", at=1_700_000_000, window_seconds=9))
+        assert not [each for each in gc.get_objects() if isinstance(each, requests.Response)]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
