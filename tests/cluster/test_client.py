@@ -1,10 +1,12 @@
 """The client over the API emulator, and over API servers that misbehave."""
 
+import gc
 import socket
 import threading
 import time
 
 import pytest
+import urllib3
 
 from canary_analyzer.cluster import errors, exchange
 from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, DESTINATION_RULES, EVENTS, PAGE, VIRTUAL_SERVICES
@@ -189,3 +191,16 @@ def test_a_kind_that_the_cluster_does_not_know_has_no_objects(api, run):
     api.answer = lambda asked: asked.say(answers[asked.path.split("/")[-2]], 404)
     delete_services(api.cluster, Traces.of(run))
     assert api.asked[-1].endswith("/services/app-canary")
+
+
+def test_an_answer_is_let_go_as_soon_as_it_is_taken(cluster):
+    """A list of records has megabytes, and the garbage collector looks for cycles seldom."""
+    gc.collect()
+    gc.disable()
+    try:
+        cluster.list(CONFIGMAPS)
+        with pytest.raises(NotFound):
+            cluster.get(DEPLOYMENTS, *APP)
+        assert not [each for each in gc.get_objects() if isinstance(each, urllib3.BaseHTTPResponse)]
+    finally:
+        gc.enable()
