@@ -17,7 +17,7 @@ from canary_analyzer.analysis.types import ArmTick, Tick
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.rollout.causes import Cause
-from canary_analyzer.rollout.evidence import Counted, Edges, absorb, fresh
+from canary_analyzer.rollout.evidence import Counted, Edges, Reading, absorb, fresh
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.run import Moment, Run, Window
@@ -171,7 +171,8 @@ def played(run: Run, ticks: int = 30, failing: float = 0.001, slower: float = 1.
         canary = _arm(chance, 6 * weight, failing, slower)
         baseline = _arm(chance, 6 * (100 - weight), 0.001, 1.0)
         interval = Counted(since=progress.until, until=until, tick=Tick(canary=canary, baseline=baseline))
-        progress = absorb(progress, run, [interval], Edges(latency=EDGES))
+        reading = Reading(progress=progress, run=run, counted=[interval], edges=Edges(latency=EDGES))
+        progress = absorb(reading)
         story = continued(story, run, progress, progress.verdict)
     return run, story
 
