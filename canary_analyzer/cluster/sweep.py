@@ -15,7 +15,7 @@ from canary_analyzer.cluster.act import SETTLE_SECONDS
 from canary_analyzer.cluster.client import MANAGER, Cluster
 from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.rollout.run import RouteRef
-from canary_analyzer.rollout.traces import Mark, Traces, has_marks, marks_of, unmarked
+from canary_analyzer.rollout.traces import Mark, Traces, given_back, has_marks, marks_of
 from canary_analyzer.routing import Document
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ def _run(mark: Mark) -> tuple[str, str]:
 def _give_back(cluster: Cluster, route: RouteRef, mark: Mark) -> ClusterError | None:
     """Make a route what its mark says it was; return why that is impossible, for anything can stand in a mark."""
     try:
-        routes.edit(cluster, [route], partial(_restored, mark=mark))
+        routes.edit(cluster, [route], partial(given_back, mark=mark))
         routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
     except Exception as error:
         if isinstance(error, ClusterError) and error.status not in REFUSED:
@@ -131,12 +131,6 @@ def _is_orphan(cluster: Cluster, traces: Traces) -> bool:
     except records.Garbled:
         return False  # garbled: its run may go on once somebody has mended it
     return record is None or record.run.ended or record.run.uid != traces.uid
-
-
-def _restored(live: Document, mark: Mark) -> Document:
-    router = routing.ROUTERS[live["kind"]]
-    snapshot = live | {"spec": dict(mark.spec)}
-    return unmarked(router.restored(live, snapshot, mark.traces.target), mark.traces)
 
 
 def sweep_if_possible(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> None:

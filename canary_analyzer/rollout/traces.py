@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from canary_analyzer.rollout.run import Run, Value
-from canary_analyzer.routing import Document, Target
+from canary_analyzer.routing import ROUTERS, Document, Target
 
 PREFIX = "run.canary-analyzer.io/"
 _LONGEST = 63
@@ -81,6 +81,24 @@ def marks_of(document: Document) -> list[Mark]:
         ValueError: somebody garbled it.
     """
     return [Mark.model_validate_json(value) for key, value in _annotations(document).items() if key.startswith(PREFIX)]
+
+
+def given_back(document: Document, mark: Mark) -> Document:
+    """Return a copy of a route as it was before the run of its mark; what others have changed since stays."""
+    snapshot = document | {"spec": dict(mark.spec)}
+    return unmarked(ROUTERS[document["kind"]].restored(document, snapshot, mark.traces.target), mark.traces)
+
+
+def as_before(document: Document, run: Run) -> Document:
+    """Return a copy of a route without what an earlier run of the same Deployment has left in it, its record lost."""
+    try:
+        marks = marks_of(document)
+    except ValueError:
+        return document  # garbled: nobody knows any more how it was
+    for mark in marks:
+        if (mark.traces.namespace, mark.traces.deployment) == (run.namespace, run.deployment):
+            document = given_back(document, mark)
+    return document
 
 
 def _key(traces: Traces) -> str:

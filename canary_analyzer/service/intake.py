@@ -19,6 +19,7 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers, Surroundings
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.strategy import Strategy
+from canary_analyzer.rollout.traces import as_before
 from canary_analyzer.routing import Document
 from canary_analyzer.service.byo import run_of_brought
 
@@ -138,7 +139,8 @@ def alone(cluster: Cluster, deployment: Document) -> None:
 
 
 def _accept(cluster: Cluster, run: Run, now: float) -> Record:
-    return records.create(cluster, begin(run, now), live(cluster, run))
+    routes = [as_before(document, run) for document in live(cluster, run)]
+    return records.create(cluster, begin(run, now), routes)
 
 
 def refuse(cluster: Cluster, deployment: Document, offers: Offers, reason: str, now: float) -> None:
