@@ -9,7 +9,7 @@ from canary_analyzer.rollout import byo_rules, rolling_rules
 from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Phase
-from canary_analyzer.rollout.programs import Situation, stage_of
+from canary_analyzer.rollout.programs import Situation, is_leaving, stage_of
 from canary_analyzer.rollout.programs.goals import stable_patched, undecided_because
 from canary_analyzer.rollout.strategy import Strategy
 
@@ -130,8 +130,8 @@ def late(s: Situation) -> str | None:
 
 
 def _until_drained(rule: Rule) -> Rule:
-    """Ask the rule while the canary has traffic; later, what is left is to tidy up."""
-    return wraps(rule)(lambda s: rule(s) if s.run.weight > 0 else None)
+    """Ask the rule until the way out begins, whatever the weight; from then on, what is left is to tidy up."""
+    return wraps(rule)(lambda s: None if is_leaving(s.run) else rule(s))
 
 
 _ON_THE_RAMP: tuple[Rule, ...] = (

@@ -25,6 +25,7 @@ FOUND = {
     "a kill between the two writes that delete what a run made, and no record of it": 500233,
     "an undo, while the service is down, to when an aborted version was asked for": 500021,
     "a record deleted, and another run before the route was given back": 351864074,
+    "an undo of what was promoted at 0 %, while stable rolls it out": 927297834,
 }
 
 

@@ -10,6 +10,7 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import Situation, first_stage
 from canary_analyzer.rollout.rolling import Rolling
 from canary_analyzer.rollout.strategy import Strategy
+from canary_analyzer.routing import Traffic
 
 
 def at(run, phase):
@@ -56,6 +57,30 @@ def test_a_canary_that_is_shown_to_be_worse_is_aborted_all_the_same(run, world, 
     world.verdict = make.verdict(Decision.ABORT, "errors: 40 of 100 against 0 of 900")
     world.wishes = replace(world.wishes, promote="app-1")
     assert decided(at(run, Phase.ANALYSING), world).phase is Phase.ABORTING
+
+
+@pytest.mark.parametrize(
+    "traffic", [pytest.param(Traffic(), id="at 0 %"), pytest.param(Traffic(weight=10), id="at 10 %")]
+)
+@pytest.mark.parametrize(
+    ("changed", "now", "reason"),
+    [
+        pytest.param({"failure": "quota", "available": 2}, 6.0, "could not roll out", id="it cannot"),
+        pytest.param({"images": {"app": "app:v1"}}, 6.0, "somebody else changed the image", id="somebody undoes it"),
+        pytest.param({"available": 2}, 5000.0, "did not roll out", id="it takes too long"),
+    ],
+)
+def test_whatever_was_promoted_goes_back_when_stable_does_not_roll_it_out(
+    run, world, make, traffic, changed, now, reason
+):
+    promoted = run.model_copy(
+        update={"phase": Phase.PROMOTING, "routed": True, "stable_patched": True}
+        | {"weight": traffic.weight, "traffic": traffic}
+    ).at_stage("await stable", 5.0)
+    world.canary, world.services, world.traffic = make.workload({"app": "app:v2"}, 3), True, traffic
+    world.stable = replace(make.workload({"app": "app:v2"}), **changed)
+    after = decided(promoted, world, now)
+    assert (after.phase, reason in after.reason) == (Phase.ABORTING, True), after.reason
 
 
 def test_a_rolling_update_is_promoted_once_it_has_begun(run, world):

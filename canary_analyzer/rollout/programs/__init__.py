@@ -6,7 +6,17 @@ from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.strategy import Strategy
 
-__all__ = ["PROGRAMS", "Program", "Situation", "Stage", "first_stage", "program_of", "stage_after", "stage_of"]
+__all__ = [
+    "PROGRAMS",
+    "Program",
+    "Situation",
+    "Stage",
+    "first_stage",
+    "is_leaving",
+    "program_of",
+    "stage_after",
+    "stage_of",
+]
 
 _RAMP: dict[Phase, Program] = {
     Phase.STARTING: ramp.STARTING,
@@ -42,6 +52,11 @@ def stage_of(run: Run) -> Stage:
 def stage_named(run: Run, name: str) -> Stage:
     """Return a stage of the run's phase."""
     return next(stage for stage in program_of(run) if stage.name == name)
+
+
+def is_leaving(run: Run) -> bool:
+    """Whether the canary is on its way out: its requests are being sent back, or have been."""
+    return any(stage.name == run.stage for stage in ramp.LEAVING)
 
 
 def first_stage(run: Run) -> Stage:

@@ -201,8 +201,8 @@ class Sequence:
         self._wished[image] += 1
         live = self.arena.emulator.find(DEPLOYMENTS, "app")
         wanted = {run["trigger"] for run in self.arena.runs() if run["phase"] not in ENDED}
-        if live is not None and image not in wanted | {annotations.of(live).get(annotations.IMAGE)}:
-            self._open = (image, self.arena.now)  # else there is nothing new in it
+        if live is not None and image != annotations.of(live).get(annotations.IMAGE):  # else nothing new is wished
+            self._open = (image, self.arena.now) if image not in wanted else None
         self.case.ask(self.arena)
         self.arena.annotate(image=image)
         return f"asks for {image}"
