@@ -82,6 +82,7 @@ class World:
     autoscaler: Autoscaler | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
     traffic: Traffic | None = None
+    missing_routes: tuple[RouteRef, ...] = ()
     wishes: Wishes = field(default_factory=lambda: Wishes(trigger="app:v2"))
     verdict: Verdict | None = None
     log: list[str] = field(default_factory=list)
@@ -101,6 +102,7 @@ class World:
             weight=weight,
             reached=self.traffic,
             routed=self.traffic is not None,
+            missing_routes=self.missing_routes,
         )
 
     def evidence(self) -> Evidence:

@@ -6,7 +6,7 @@ from functools import partial
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.cache import Reads
-from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES, Cluster, Kind
+from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES, Cluster, Kind, Listing
 from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.routing import Document
@@ -19,18 +19,20 @@ ROUTE_KINDS: Mapping[str, Kind] = {"VirtualService": VIRTUAL_SERVICES, "HTTPRout
 
 
 def visible(cluster: Cluster, kind: Kind, namespace: str) -> Sequence[Document]:
-    """Read the objects of a kind in all namespaces; in this one alone where we may not see the others.
+    """Read the objects of a kind in all namespaces; in this one alone where we may not see the others."""
+    return listed(cluster, kind, namespace).items
 
-    A cluster that does not know the kind has none of it.
-    """
+
+def listed(cluster: Cluster, kind: Kind, namespace: str) -> Listing:
+    """Read the same as `visible`, with its resourceVersion; a cluster that does not know the kind has none of it."""
     try:
-        return cluster.list(kind).items
+        return cluster.list(kind)
     except NotFound:
-        return ()
+        return Listing(items=(), version="")
     except ClusterError as error:
         if error.status != FORBIDDEN:
             raise
-        return cluster.list(kind, namespace).items
+        return cluster.list(kind, namespace)
 
 
 def named(documents: Sequence[Document], kind: str) -> list[Document]:

@@ -1,16 +1,17 @@
 """The Deployments and Services that a run makes beside stable: created, scaled, deleted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from canary_analyzer import routing
 from canary_analyzer.cluster import records
+from canary_analyzer.cluster.cache import Version, version_of
 from canary_analyzer.cluster.client import DEPLOYMENTS, DESTINATION_RULES, SERVICES, Cluster, Kind
 from canary_analyzer.cluster.errors import ClusterError, Conflict
 from canary_analyzer.rollout import sibling
 from canary_analyzer.rollout.run import Run
 from canary_analyzer.rollout.traces import Traces, target_of
-from canary_analyzer.routing import Document
+from canary_analyzer.routing import Document, ServiceName
 
 
 def create(cluster: Cluster, run: Run, replicas: int) -> None:
@@ -87,7 +88,11 @@ def _create(cluster: Cluster, kind: Kind, run: Run, document: Document) -> None:
             raise
 
 
-def abandoned(cluster: Cluster, namespace: str) -> list[tuple[Kind, Document]]:
+Made = tuple[Kind, Document]
+"""Something that a run has made."""
+
+
+def abandoned(cluster: Cluster, namespace: str) -> list[Made]:
     """Return what runs have made and no run will delete, in the order in which it can go: there is no record of it.
 
     Records are read last: whatever was made for a run that has just begun has one by then.
@@ -100,6 +105,30 @@ def abandoned(cluster: Cluster, namespace: str) -> list[tuple[Kind, Document]]:
     left = [(kind, each) for kind, each in made if not active & _owners(each)]
     rules = [(DESTINATION_RULES, rule) for kind, each in left if kind == SERVICES for rule in _rules(cluster, each)]
     return [*rules, *left]
+
+
+def unrouted(made: Sequence[Made], routed: Collection[ServiceName]) -> list[Made]:
+    """Return what can go of what runs have made: nothing of a run to whose Services requests are sent."""
+    serving = {uid for kind, each in made if kind == SERVICES and _name(each) in routed for uid in _owners(each)}
+    return [(kind, each) for kind, each in made if not serving & _owners(each)]
+
+
+def _name(service: Document) -> ServiceName:
+    return ServiceName(service["metadata"]["name"], service["metadata"]["namespace"])
+
+
+def condemn(cluster: Cluster, deployment: Document) -> Version:
+    """Delete a Deployment that we hold, whose pods serve as long as we do; return its version from then on, 0: gone.
+
+    Raises:
+        ClusterError: it was read as it was before that.
+    """
+    metadata = deployment["metadata"]
+    cluster.delete(DEPLOYMENTS, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+    left = cluster.find(DEPLOYMENTS, metadata["namespace"], metadata["name"])
+    if left is not None and "deletionTimestamp" not in left["metadata"]:
+        raise ClusterError(f"Deployment {metadata['namespace']}/{metadata['name']} was read as it was some time ago")
+    return version_of(left)
 
 
 def _rules(cluster: Cluster, service: Document) -> Iterator[Document]:

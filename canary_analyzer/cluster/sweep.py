@@ -12,11 +12,12 @@ import structlog
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, records, rolling, routes, siblings
 from canary_analyzer.cluster.act import SETTLE_SECONDS
-from canary_analyzer.cluster.client import MANAGER, Cluster
+from canary_analyzer.cluster.cache import Version
+from canary_analyzer.cluster.client import DEPLOYMENTS, MANAGER, Cluster
 from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.traces import Mark, Traces, given_back, has_marks, marks_of
-from canary_analyzer.routing import Document
+from canary_analyzer.routing import Document, ServiceName
 
 log = structlog.get_logger()
 
@@ -50,14 +51,34 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
 
 
 def _delete(cluster: Cluster, namespace: str, traces: tuple[Traces, ...]) -> None:
-    for each in traces:
-        autoscaling.release(cluster, each.namespace, each.deployment)
-        siblings.delete(cluster, each)
-        siblings.delete_services(cluster, each)
-    for kind, document in siblings.abandoned(cluster, namespace):
-        metadata = document["metadata"]
-        log.warning("a run without a record had made this: deleted", kind=kind.plural, name=metadata["name"])
-        siblings.dispose(cluster, kind, document)
+    made = siblings.abandoned(cluster, namespace)
+    condemned = [siblings.condemn(cluster, each) for kind, each in made if kind == DEPLOYMENTS]
+    routed = _routed(cluster, namespace, max(condemned, default=0))
+    for run in traces:
+        autoscaling.release(cluster, run.namespace, run.deployment)
+        if not routed & {ServiceName(name, run.namespace) for name in run.services}:
+            siblings.delete(cluster, run)
+            siblings.delete_services(cluster, run)
+    for kind, each in siblings.unrouted(siblings.abandoned(cluster, namespace), routed):
+        log.warning("a run without a record had made this: deleted", kind=kind.plural, name=each["metadata"]["name"])
+        siblings.dispose(cluster, kind, each)
+
+
+def _routed(cluster: Cluster, namespace: str, since: Version) -> set[ServiceName]:
+    """Return the Services that routes send requests to, read no earlier than in a certain version of the cluster.
+
+    What is condemned serves on as long as we hold it; a list from before that could hide a route that leads to it.
+
+    Raises:
+        ClusterError: a list was older.
+    """
+    routed: set[ServiceName] = set()
+    for name, kind in routes.ROUTE_KINDS.items():
+        found = routes.listed(cluster, kind, namespace)
+        if found.version and int(found.version) < since:
+            raise ClusterError(f"{kind.plural} were read as they were some time ago")
+        routed |= {service for document in found.items for service in routing.ROUTERS[name].services(document)}
+    return routed
 
 
 def _run(mark: Mark) -> tuple[str, str]:

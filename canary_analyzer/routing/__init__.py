@@ -7,6 +7,7 @@ Nothing here talks to a cluster. The shell reads documents, asks a router for th
 from canary_analyzer.routing.destination_rules import canary_destination_rule
 from canary_analyzer.routing.discovery import Around, Pods, brought_target, sibling_target
 from canary_analyzer.routing.documents import Document, Problem, Target, Unroutable, identity
+from canary_analyzer.routing.hosts import ServiceName
 from canary_analyzer.routing.patches import disowned, json_patch
 from canary_analyzer.routing.router import GATEWAY_API, ISTIO, ROUTERS, Router
 from canary_analyzer.routing.traffic import Match, Sticky, Traffic
@@ -21,6 +22,7 @@ __all__ = [
     "Pods",
     "Problem",
     "Router",
+    "ServiceName",
     "Sticky",
     "Target",
     "Traffic",

@@ -1,4 +1,4 @@
-"""A router: the four questions that a run asks of the documents that say where requests go."""
+"""A router: the five questions that a run asks of the documents that say where requests go."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from typing import Protocol
 
 from canary_analyzer.routing import gateway_selection, restore, selection, steps, weights
 from canary_analyzer.routing.dialect import Api
-from canary_analyzer.routing.documents import Document, Target
+from canary_analyzer.routing.documents import Document, Target, namespace_of
+from canary_analyzer.routing.hosts import ServiceName
 from canary_analyzer.routing.http_route import HTTP_ROUTE
+from canary_analyzer.routing.routes import entries, items_of
 from canary_analyzer.routing.traffic import Traffic
 from canary_analyzer.routing.virtual_service import VIRTUAL_SERVICE
 
@@ -29,10 +31,13 @@ class Router(Protocol):
     def restored(self, live: Document, snapshot: Document, target: Target) -> Document:
         """`live` as it would be had we never touched it, what others changed included."""
 
+    def services(self, document: Document) -> frozenset[ServiceName]:
+        """The Services that it sends requests to, at whatever weight."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Router:
-    """The same four answers, for documents of any API."""
+    """The same five answers, for documents of any API."""
 
     api: Api
     selecting: Callable[[Sequence[Document], Target, Sequence[Traffic]], tuple[Document, ...]]
@@ -50,6 +55,12 @@ class _Router:
 
     def restored(self, live: Document, snapshot: Document, target: Target) -> Document:
         return restore.restored(live, snapshot, target, self.api)
+
+    def services(self, document: Document) -> frozenset[ServiceName]:
+        namespace = namespace_of(document, "")
+        items = (item for entry in entries(document, self.api.entries_at) for item in items_of(entry, self.api))
+        addresses = (self.api.address(item, namespace) for item in items)
+        return frozenset(address.service for address in addresses if address is not None)
 
 
 ISTIO: Router = _Router(api=VIRTUAL_SERVICE, selecting=selection.select)

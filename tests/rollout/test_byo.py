@@ -47,7 +47,7 @@ def brought(make):
                 if self.run.ended:
                     break
                 self.now += 1
-                view = replace(self.world.view(), routed=True, marked=self.world.marked)
+                view = replace(self.world.view(), routed=not self.world.missing_routes, marked=self.world.marked)
                 decision = decide(Situation(run=self.run, view=view, evidence=self.world.evidence(), now=self.now))
                 self.run = decision.run
                 if decision.action is not None:
@@ -70,6 +70,8 @@ def _routed(world):
                     self.marked = False
                     self.traffic = Traffic(weight=0)
                     self.log.append("RestoreRoutes")
+                case actions.SetTraffic() if self.missing_routes:
+                    pass  # there is nothing to write to
                 case _:
                     super().obey(action)
                     self.marked |= isinstance(action, actions.SetTraffic)
@@ -139,6 +141,16 @@ def test_weights_that_somebody_reverts_while_git_is_awaited_are_set_again(brough
     case.world.traffic = Traffic(weight=0)
     case.go(3)
     assert (case.run.phase, case.world.traffic.weight) == (Phase.PROMOTING, 50)
+
+
+def test_a_route_that_somebody_deletes_while_git_is_awaited_is_no_longer_waited_for(brought):
+    case = brought()
+    case.judged(Decision.HEALTHY)
+    case.go()
+    case.world.missing_routes, case.world.traffic, case.world.marked = case.run.routes, None, False
+    assert case.go().phase is Phase.PROMOTING
+    case.give(NEW)
+    assert case.go().phase is Phase.SUCCEEDED
 
 
 def test_a_stable_that_cannot_roll_out_what_git_gave_it_is_not_ours_to_undo(brought):

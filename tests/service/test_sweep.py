@@ -206,6 +206,43 @@ def test_proxies_have_time_to_leave_what_a_sweep_that_was_cut_off_had_taken_off_
     assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
 
 
+def left_in_the_route(cluster, app):
+    """A canary that the route leads to, of a run whose record is lost; returns the list of routes before that."""
+    app.annotate(image="app:v2")
+    record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    subject = Subject(run=record.run, snapshot=record.routes)
+    act(cluster, CreateCanary(replicas=1), subject)
+    before = cluster.list(VIRTUAL_SERVICES)
+    act(cluster, SetTraffic(traffic=Traffic(weight=50)), subject)
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")
+    return before
+
+
+def test_an_old_list_of_routes_takes_no_canary_from_under_its_route(cluster, app, tmp_path):
+    old = left_in_the_route(cluster, app)
+
+    class Stale(Cluster):
+        def list(self, kind, *given, **named):
+            return old if kind == VIRTUAL_SERVICES else super().list(kind, *given, **named)
+
+    with pytest.raises(ClusterError, match="were read as they were some time ago"):
+        sweep(Stale.connect(tmp_path / "kubeconfig"), "", lambda _: None)
+    left = cluster.get(DEPLOYMENTS, "default", "app-canary")["metadata"]["finalizers"]
+    assert left == ["canary-analyzer.io/drain"]
+    sweep(cluster, "", lambda _: None)
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+    assert app.route()["spec"]["http"] == [{"route": [{"destination": {"host": "app"}}]}]
+
+
+def test_a_canary_whose_route_cannot_be_given_back_goes_on_serving(cluster, app):
+    left_in_the_route(cluster, app)
+    key = "run.canary-analyzer.io/default.app"
+    cluster.merge(VIRTUAL_SERVICES, "default", "app", {"metadata": {"annotations": {key: "garbled"}}})
+    sweep(cluster, "", lambda _: None)
+    for kind in (DEPLOYMENTS, SERVICES):
+        assert "finalizers" in cluster.get(kind, "default", "app-canary")["metadata"]
+
+
 def test_a_sweep_that_fails_ends_nothing_else():
     class Down(Cluster):
         def list(self, *_, **__):

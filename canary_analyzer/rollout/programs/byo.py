@@ -23,6 +23,11 @@ def may_patch(run: Run) -> bool:
     return run.policy.bring_your_own.patch_stable
 
 
+def _weight_held(s: Situation) -> bool:
+    """Whether the canary has its weight, or no route is left that could give it one."""
+    return goals.traffic_set(s) or set(s.view.missing_routes) == set(s.run.routes)
+
+
 def _named(program: Program, name: str) -> Stage:
     return next(stage for stage in program if stage.name == name)
 
@@ -67,7 +72,7 @@ STEP: Program = tuple(
 PROMOTING: Program = (
     Stage(
         name=HOLD_WEIGHT,
-        done=goals.traffic_set,
+        done=_weight_held,
         action=lambda s: SetTraffic(traffic=s.run.traffic),
         waits=lambda s: f"the canary to have its weight of {s.run.weight} % again",
     ),
@@ -77,7 +82,7 @@ PROMOTING: Program = (
         action=_patch,
         limit=_limit,
         late=goals.unpatched,
-        given=goals.traffic_set,
+        given=_weight_held,
         back=HOLD_WEIGHT,
         samples=True,
     ),

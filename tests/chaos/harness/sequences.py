@@ -47,6 +47,8 @@ PAUSE = (0.2, 14.0)
 """Seconds from one action to the next."""
 REST = 1000.0
 """Seconds until everything must be over: longer than any deadline of the policy, promotion and way back included."""
+QUIET = 25.0
+"""Seconds that it must stay over: a wish is taken in a moment later."""
 
 FAULTS = (
     CONFLICT,
@@ -146,10 +148,10 @@ class Sequence:
         for action in (self.mend_api, self.let_go, self.recover):
             self._do(action)
         self.arena.kill_at = 0
-        until = self.arena.now + REST
-        while self.arena.now < until and not self._is_over():
+        until, quiet = self.arena.now + REST, 0.0
+        while self.arena.now < until and quiet < QUIET:
             self.arena.run(5.0)
-        self.arena.run(20.0)
+            quiet = quiet + 5.0 if self._is_over() else 0.0
         self.arena.end()
         return list(self._wrong())
 
