@@ -1,9 +1,10 @@
 """The difference between two documents as a JSON Patch (RFC 6902) that applies to nothing but what was read."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-import jsonpatch
+from jsonpointer import JsonPointer
 
 from canary_analyzer.routing.documents import Document
 
@@ -15,7 +16,7 @@ def json_patch(live: Document, desired: Document) -> list[dict[str, Any]]:
     changing top-level field but metadata. A real API server answers 422 Invalid, not 409, when a test fails: read again
     and recompute.
     """
-    changes: list[dict[str, Any]] = jsonpatch.JsonPatch.from_diff(live, desired, optimization=False).patch
+    changes = list(_changes(live, desired))
     if not changes:
         return []
     version = live.get("metadata", {}).get("resourceVersion")
@@ -34,6 +35,32 @@ def disowned(live: Document, manager: str) -> Document:
     metadata = live.get("metadata", {})
     owners = [entry for entry in metadata.get("managedFields") or [] if entry.get("manager") != manager]
     return live | {"metadata": metadata | ({"managedFields": owners} if "managedFields" in metadata else {})}
+
+
+def _changes(before: object, after: object, *path: str | int) -> Iterator[dict[str, Any]]:
+    """Yield what makes one value another; a list of another length is another list.
+
+    The library jsonpatch finds smaller differences, but leaves cycles in which both documents wait for the collector.
+    """
+    if before == after:
+        return
+    match before, after:
+        case dict(), dict():
+            yield from (_operation("remove", (*path, key)) for key in before if key not in after)
+            for key, value in after.items():
+                if key in before:
+                    yield from _changes(before[key], value, *path, key)
+                else:
+                    yield _operation("add", (*path, key), value=value)
+        case list(), list() if len(before) == len(after):
+            for index, (old, new) in enumerate(zip(before, after, strict=True)):
+                yield from _changes(old, new, *path, index)
+        case _:
+            yield _operation("replace", path, value=after)
+
+
+def _operation(name: str, path: tuple[str | int, ...], **value: object) -> dict[str, Any]:
+    return {"op": name, "path": JsonPointer.from_parts(path).path, **value}
 
 
 def _test(path: str, value: object) -> dict[str, Any]:

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import jsonpatch
 import pytest
 
@@ -29,6 +32,37 @@ def test_a_patch_does_not_apply_to_anything_but_what_was_read(since):
     patch = json_patch(LIVE, LIVE | {"spec": {"http": [1, 3]}})
     with pytest.raises(jsonpatch.JsonPatchTestFailed):
         jsonpatch.apply_patch(LIVE | since, patch)
+
+
+DIFFERENCES = {
+    "a key that needs quoting": ({"a/b": 1, "c~d": 2}, {"a/b": 2}),
+    "a list that has grown": ([{"host": "app"}], [{"host": "app", "weight": 90}, {"host": "next", "weight": 10}]),
+    "an item of a list of the same length": ([1, {"a": [2, 3]}], [1, {"a": [2, 4]}]),
+    "another kind of value": ({"a": 1}, [1]),
+    "nothing where there was something": ({"a": {"b": 1}}, {}),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_a_patch_makes_of_what_was_what_is_wanted(before, after):
+    live, desired = LIVE | {"spec": before}, LIVE | {"spec": after}
+    assert jsonpatch.apply_patch(live, json_patch(live, desired)) == desired
+
+
+def test_a_patch_leaves_nothing_of_a_document_to_the_garbage_collector():
+    added = Spec(http=[1])
+    json_patch(LIVE, LIVE | {"spec": {"added": added}})
+    kept = weakref.ref(added)
+    gc.disable()
+    try:
+        del added
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+class Spec(dict):
+    """An object that one can watch go."""
 
 
 def test_a_file_without_version_is_guarded_by_its_content():

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -87,6 +88,38 @@ def test_what_is_due_in_an_hour_is_done_when_the_clock_is_set_back_by_an_hour(ag
     agenda.bring_forward(3600)
     eventually(lambda: done)
     assert done == [ONE]
+
+
+class Over(Exception):
+    """The hour that is looked at."""
+
+
+STEPS = {
+    # how far the clock moves beside the true time, look by look -> by how much what is planned comes earlier
+    "it goes as it should": ([0, 0, 0], []),
+    "it is set back, once": ([0, -3600, 0, 0], [3600]),
+    "it is set forward": ([0, 3600, 0], []),
+    "it is drawn back by a little": ([-0.5, -0.5, -0.5], []),
+    "it is set back twice": ([-10, 0, -20], [10, 20]),
+}
+
+
+@pytest.mark.parametrize(("steps", "earlier"), STEPS.values(), ids=STEPS)
+def test_a_clock_that_is_set_back_is_noticed_with_the_next_look(agenda, monkeypatch, steps, earlier):
+    seen, looks, clock = [], iter(steps), SimpleNamespace(true=1000.0, ahead=1e9)
+
+    def sleep(seconds):
+        clock.true += seconds
+        if (step := next(looks, None)) is None:
+            raise Over
+        clock.ahead += step
+
+    fake = SimpleNamespace(time=lambda: clock.true + clock.ahead, monotonic=lambda: clock.true, sleep=sleep)
+    monkeypatch.setattr("canary_analyzer.service.agenda.time", fake)
+    monkeypatch.setattr(agenda, "bring_forward", lambda seconds: seen.append(round(seconds)))
+    with pytest.raises(Over):
+        agenda.follow_clock()
+    assert seen == earlier
 
 
 def test_a_turn_that_hangs_is_overdue_and_no_standstill(agenda, hanging):
