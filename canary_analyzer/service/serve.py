@@ -43,7 +43,7 @@ PASSES_SECONDS, LEASE_SECONDS = 25.0, 10.0
 
 What it waits for may hang; chart/templates/deployment.yaml has terminationGracePeriodSeconds above the sum.
 """
-MALLOC = {"M_ARENA_MAX": (-8, 1), "M_MMAP_THRESHOLD": (-3, 128 * 1024)}
+MALLOC = {"M_ARENA_MAX": (-8, 1), "M_MMAP_THRESHOLD": (-3, 32 * 1024)}
 """What malloc is told (mallopt(3)): the number of each parameter, and its value."""
 GARBAGE = 100_000
 """Values made and not yet freed after which cycles are looked for among them; Python's own default is 700."""
@@ -134,9 +134,9 @@ def within(seconds: float, work: Callable[[], object]) -> bool:
 def _spare_memory() -> None:
     """Let memory that is free again go back to the system, where it would stay between what is still used.
 
-    All threads share one arena, since each keeps what it once needed, and one thread runs at a time anyway. Large
-    answers stay out of it: glibc puts them there once one has been freed, unless it is told from which size on they
-    have a place of their own.
+    All threads share one arena, since each keeps what it once needed, and one thread runs at a time anyway. Answers and
+    the stories of runs stay out of it: glibc puts them there once one has been freed, unless it is told from which size
+    on they have a place of their own.
 
     Other C libraries than glibc have no such parameters.
     """
