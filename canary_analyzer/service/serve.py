@@ -1,14 +1,11 @@
 """The whole service, put together and run until it is told to stop."""
 
-import ctypes
-import gc
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster
-from canary_analyzer.service import http, logs, samples
+from canary_analyzer.service import http, logs, memory, samples
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.archive import Archive
 from canary_analyzer.service.health import Health
@@ -43,10 +40,6 @@ PASSES_SECONDS, LEASE_SECONDS = 25.0, 10.0
 
 What it waits for may hang; chart/templates/deployment.yaml has terminationGracePeriodSeconds above the sum.
 """
-MALLOC = {"M_ARENA_MAX": (-8, 1), "M_MMAP_THRESHOLD": (-3, 32 * 1024)}
-"""What malloc is told (mallopt(3)): the number of each parameter, and its value."""
-GARBAGE = 100_000
-"""Values made and not yet freed after which cycles are looked for among them; Python's own default is 700."""
 
 
 def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile | None = None) -> None:
@@ -60,12 +53,53 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
     Raises:
         ClusterError: the kubeconfig cannot be used.
     """
-    _spare_memory()
+    memory.spare_memory()
     logs.configure()
+    parts = _put_together(settings, kubeconfig)
+    server = http.serve(settings.http.host, settings.http.port, parts.sources)
+    told_to_stop = _on_signal()
+    _begin(parts, settings, file)
+    log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
+    told_to_stop.wait()
+    log.info("stopping after the passes in hand; runs go on with the next start")
+    ended = within(PASSES_SECONDS, parts.agenda.close)
+    if isinstance(parts.shards, Replicas):
+        within(LEASE_SECONDS, parts.shards.release)
+    server.shutdown()
+    if not ended:
+        log.warning("a pass did not end in time and is cut off; its run goes on from what its record says")
+        os._exit(0)  # else the interpreter waits for its thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parts:
+    """What the service consists of."""
+
+    registry: CollectorRegistry
+    telemetry: Telemetry
+    shards: Replicas | Alone
+    agenda: Agenda
+    rollouts: Rollouts
+    watchers: Sequence[Watcher]
+    pages: Pages
+    pulse: Pulse
+
+    @property
+    def sources(self) -> http.Sources:
+        """What is answered over HTTP."""
+        return http.Sources(
+            registry=self.registry,
+            ready=lambda: all(watcher.synced.is_set() for watcher in self.watchers),
+            trouble=self.pulse.trouble,
+            pages=self.pages,
+        )
+
+
+def _put_together(settings: ServiceSettings, kubeconfig: Path | None) -> _Parts:
+    """Make all parts; none of them works yet."""
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
-    health = telemetry.health
-    telemetry.reporter = settings.prometheus.reporter
+    health, telemetry.reporter = telemetry.health, settings.prometheus.reporter
     cluster = Cluster.connect(kubeconfig, health.requested)
     shards = _shards(cluster, settings.replicas, health)
     ports = Ports(
@@ -79,48 +113,40 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         read_logs=settings.read_logs,
     )
     agenda = Agenda.on_threads(settings.workers)
-    rollouts = Rollouts(ports, telemetry, agenda, settings.offers, shards)
-    watchers = [
-        Watcher(namespace, ports.cluster, rollouts, shards, health.defect) for namespace in settings.namespaces or ("",)
-    ]
-    archive = Archive(ports.cluster, settings.namespaces or ("",), rollouts.records, time.time)
-    pages = Pages(archive, settings.links, time.time)
-    pulse = Pulse(agenda)
     health.show(shards.is_working, lambda: agenda.overdue(time.time()))
-    sources = http.Sources(
+    rollouts = Rollouts(ports, telemetry, agenda, settings.offers, shards)
+    namespaces = settings.namespaces or ("",)
+    archive = Archive(cluster, namespaces, rollouts.records, time.time)
+    return _Parts(
         registry=registry,
-        ready=lambda: all(watcher.synced.is_set() for watcher in watchers),
-        trouble=pulse.trouble,
-        pages=pages,
+        telemetry=telemetry,
+        shards=shards,
+        agenda=agenda,
+        rollouts=rollouts,
+        watchers=[Watcher(namespace, cluster, rollouts, shards, health.defect) for namespace in namespaces],
+        pages=Pages(archive, settings.links, time.time),
+        pulse=Pulse(agenda),
     )
-    server = http.serve(settings.http.host, settings.http.port, sources)
-    told_to_stop = _on_signal()
+
+
+def _begin(parts: _Parts, settings: ServiceSettings, file: ConfigFile | None) -> None:
+    """Let all parts work, each in threads of its own."""
+    pulse, ports, defect = parts.pulse, parts.rollouts.ports, parts.telemetry.health.defect
     if file is not None:
-        put_in_force = partial(_take_over, _Changeable(rollouts, pages, telemetry, settings.prometheus))
-        reloader = Reloader(file, settings, put_in_force, registry, health.defect)
+        put_in_force = partial(_take_over, parts, _Reading(settings.prometheus))
+        reloader = Reloader(file, settings, put_in_force, parts.registry, defect)
         signal.signal(signal.SIGHUP, lambda *_: reloader.ask())
         pulse.start("config", reloader.follow)
     ports.notifications.configure(settings.notifications, settings.status_page_url)
-    following = (cluster, settings.namespaces or ("",))
-    pulse.start("notify", partial(ports.notifications.follow, *following))
-    _spare_the_collector()
-    agenda.start()
-    pulse.start("clock", agenda.follow_clock)
-    if isinstance(shards, Replicas):
-        sharing = Sharing(agenda, rollouts.share_out, [watcher.look for watcher in watchers], health.defect)
-        pulse.watch(shards.thread(sharing.ask))
-    for watcher in watchers:
+    pulse.start("notify", partial(ports.notifications.follow, ports.cluster, settings.namespaces or ("",)))
+    memory.spare_the_collector()
+    parts.agenda.start()
+    pulse.start("clock", parts.agenda.follow_clock)
+    if isinstance(parts.shards, Replicas):
+        sharing = Sharing(parts.agenda, parts.rollouts.share_out, [each.look for each in parts.watchers], defect)
+        pulse.watch(parts.shards.thread(sharing.ask))
+    for watcher in parts.watchers:
         pulse.start("watch", watcher.run)
-    log.info("serving", http=f"http://{settings.http.host}:{server.server_port}", prometheus=settings.prometheus.url)
-    told_to_stop.wait()
-    log.info("stopping after the passes in hand; runs go on with the next start")
-    ended = within(PASSES_SECONDS, agenda.close)
-    if isinstance(shards, Replicas):
-        within(LEASE_SECONDS, shards.release)
-    server.shutdown()
-    if not ended:
-        log.warning("a pass did not end in time and is cut off; its run goes on from what its record says")
-        os._exit(0)  # else the interpreter waits for its thread
 
 
 def within(seconds: float, work: Callable[[], object]) -> bool:
@@ -129,30 +155,6 @@ def within(seconds: float, work: Callable[[], object]) -> bool:
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
-
-
-def _spare_memory() -> None:
-    """Let memory that is free again go back to the system, where it would stay between what is still used.
-
-    All threads share one arena, since each keeps what it once needed, and one thread runs at a time anyway. Answers and
-    the stories of runs stay out of it: glibc puts them there once one has been freed, unless it is told from which size
-    on they have a place of their own.
-
-    Other C libraries than glibc have no such parameters.
-    """
-    with suppress(AttributeError):
-        for number, value in MALLOC.values():
-            ctypes.CDLL(None).mallopt(number, value)
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector pass over what lasts as long as the process, and look for cycles less often.
-
-    With thousands of small values made in each pass it takes a fifth of the processor time otherwise.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
 
 def _shards(cluster: Cluster, settings: ReplicaSettings, health: Health) -> Replicas | Alone:
@@ -172,22 +174,18 @@ def _own_namespace() -> str:
 
 
 @dataclass
-class _Changeable:
-    """What a changed config changes."""
+class _Reading:
+    """How Prometheus is read now."""
 
-    rollouts: Rollouts
-    pages: Pages
-    telemetry: Telemetry
-    prometheus: PrometheusSettings
-    """In force."""
+    settings: PrometheusSettings
 
 
-def _take_over(parts: _Changeable, settings: ServiceSettings) -> None:
+def _take_over(parts: _Parts, reading: _Reading, settings: ServiceSettings) -> None:
     """Put all in force that needs no new start; a new reader of samples goes on where each run's samples end."""
     ports = replace(parts.rollouts.ports, read_logs=settings.read_logs)
-    if settings.prometheus != parts.prometheus:
+    if settings.prometheus != reading.settings:
         ports = replace(ports, reader=samples.reader(settings.prometheus, parts.telemetry.health.queried))
-        parts.prometheus, parts.telemetry.reporter = settings.prometheus, settings.prometheus.reporter
+        reading.settings, parts.telemetry.reporter = settings.prometheus, settings.prometheus.reporter
     parts.rollouts.work_with(ports, settings.offers)
     ports.webhooks.settings = settings.webhooks
     ports.notifications.configure(settings.notifications, settings.status_page_url)
