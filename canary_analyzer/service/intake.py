@@ -1,11 +1,13 @@
 """From an annotated Deployment to a run: accept it, refuse it with every reason, or take an echo away."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from canary_analyzer.cluster import events, outbox, records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
 from canary_analyzer.cluster.records import Record
@@ -30,6 +32,8 @@ ECHO = (
     "no canary was started; annotate again to start one"
 )
 
+TRIES = 4
+"""So often an Event is tried that nobody comes back to."""
 NO_REQUEST = {annotations.IMAGE: None, annotations.REQUEST: None}
 """The annotations of a Deployment that asks for nothing."""
 
@@ -162,5 +166,20 @@ def _end(cluster: Cluster, deployment: Document, notice: Notice, status: str) ->
 def _ignore(cluster: Cluster, deployment: Document, notice: Notice) -> None:
     """Take an echo away and say why; the Event comes last, for after a crash nobody could tell it from a wish."""
     log.warning("no canary was started", reason=notice.message)
-    annotate(cluster, deployment, NO_REQUEST)
+    try:
+        annotate(cluster, deployment, NO_REQUEST)
+    except ClusterError as error:
+        if error.status:
+            raise
+        _insist(cluster, deployment, notice)  # it may have been made, and then nobody comes back to say so
+        raise
+    _insist(cluster, deployment, notice)
+
+
+def _insist(cluster: Cluster, deployment: Document, notice: Notice) -> None:
+    """Write an Event that will not be written later."""
+    for _ in range(TRIES - 1):
+        with suppress(ClusterError):
+            emit(cluster, deployment["metadata"], notice)
+            return
     emit(cluster, deployment["metadata"], notice)

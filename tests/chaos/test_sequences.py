@@ -27,6 +27,7 @@ FOUND = {
     "a record deleted, and another run before the route was given back": 351864074,
     "an undo of what was promoted at 0 %, while stable rolls it out": 927297834,
     "an old list of routes at the only sweep, and a canary in one of them": 683952284,
+    "a lost answer to the write that takes an echo away": 313133765,
     "a route deleted while the user's own canary is being promoted": 683952376,
 }
 

@@ -1,5 +1,6 @@
 """Requests on the API emulator: which start a run, which are refused, and what that writes."""
 
+from contextlib import suppress
 from copy import deepcopy
 
 import pytest
@@ -14,6 +15,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.routing import Target
+from canary_analyzer.sandbox.faults import UNAVAILABLE, Drop, Rule
 from canary_analyzer.service import intake
 from canary_analyzer.service.intake import StillChanging, TurnedDown, seen, take_in
 
@@ -167,6 +169,23 @@ def test_an_echo_is_gone_before_it_is_told_for_whoever_starts_anew_could_not_tel
     app.annotate(image="app:v2")
     with pytest.raises(ClusterError):
         take(Seen(image=None, request=None, template="another template"))
+    assert annotations.IMAGE not in annotations.of(app.deployment())
+
+
+ANSWERS = {
+    "the answer to the first write is lost": Rule(action=Drop(after=True), methods=("PATCH",), path="/deployments/"),
+    "the server cannot take the Event at once": Rule(action=UNAVAILABLE, methods=("POST",), path="/events", times=2),
+}
+
+
+@pytest.mark.parametrize("rule", ANSWERS.values(), ids=ANSWERS)
+def test_an_echo_is_told_also_when(app, cluster, proxy, rule):
+    proxy.play(rule)
+    app.annotate(image="app:v2")
+    with suppress(ClusterError):
+        before = Seen(image=None, request=None, template="another template")
+        take_in(proxy.client, app.deployment(), before, Offers(profiles=PROFILES), now=1000.0)
+    assert any("kubectl rollout undo" in message for message in warnings(cluster))
     assert annotations.IMAGE not in annotations.of(app.deployment())
 
 
