@@ -1,6 +1,7 @@
 """`make soak MINUTES=20`: rollouts come and go at random; memory and file descriptors of the service must stay flat.
 
-What it holds is fitted by a line over the last two thirds of the time; the line's slope is printed with its 95 %
+It begins with all apps at once: what the greatest load needs a process goes on to hold, and what it holds more later on
+has leaked. That is fitted by a line over the last two thirds of the time; the line's slope is printed with its 95 %
 interval. It is flat where the interval reaches down to what a day would not show; where it is so wide that what would
 end a pod within a day could be missed, nothing can be told. Rollouts must have ended, each as it should, once.
 """
@@ -103,12 +104,12 @@ def main() -> None:
 
 
 def _played(service: Service, apps: Apps, seconds: float) -> Iterator[tuple[float, float, float]]:
-    """Let rollouts come and go, up to half of the apps at once; yield time, memory and descriptors."""
-    start = time.monotonic()
+    """Let rollouts come and go, first all, then up to half of the apps at once; yield time, memory and descriptors."""
+    start, wanted = time.monotonic(), len(apps.keys)
     while (now := time.monotonic() - start) < seconds:
-        wanted = apps.rng.randrange(len(apps.keys) // 2)
         while len(apps.under_way) < wanted:
             apps.begin()
+        wanted = apps.rng.randrange(len(apps.keys) // 2)
         yield now, service.rss_bytes() / 1e6, service.descriptors()
         time.sleep(SAMPLE_SECONDS)
         apps.look()
