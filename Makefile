@@ -22,7 +22,7 @@ audit: setup  ## known vulnerabilities of all that goes into the images; where n
 
 test: test-fast test-e2e  ## all tests
 
-test-fast: setup  ## decisions, statistics, documents, the API emulator: under two minutes
+test-fast: setup  ## decisions, statistics, documents, the API emulator: some two minutes
 	@$(BIN)/pytest -m "not e2e and not long" -n auto --dist loadfile
 
 test-e2e: setup  ## whole canaries on the mesh in a box
