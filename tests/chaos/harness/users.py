@@ -5,7 +5,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from random import Random
 
-from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout import annotations, rolling_spec
 from canary_analyzer.sandbox.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
@@ -168,12 +168,18 @@ class Users:
         self.open, self.touched = None, self.arena.now
         self.answers.add("CanaryIgnored")
         self._adopt_template(mine)
+        self._adopt_pace(mine, live)
         self.allowed |= set(self.arena.images())
         return f"undoes the rollout, back to {self.arena.images()} with image: {image}"
 
     def _adopt_template(self, mine: Document) -> None:
         live = self.arena.emulator.find(DEPLOYMENTS, "app") or {}
         mine["spec"]["template"] = deepcopy(live["spec"]["template"])
+
+    def _adopt_pace(self, mine: Document, before: Document) -> None:
+        """An undo takes our mark along; where the record was deleted as well, nobody knows any more how it was."""
+        if rolling_spec.is_marked(before) and set(self.arena.phases()) <= ENDED:
+            mine["spec"] |= {key: before["spec"][key] for key in ("minReadySeconds", "paused") if key in before["spec"]}
 
     def delete_canary(self) -> str:
         """Delete what the run made."""
