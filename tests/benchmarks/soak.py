@@ -1,7 +1,8 @@
 """`make soak MINUTES=20`: rollouts come and go at random; memory and file descriptors of the service must stay flat.
 
-It begins with all apps at once: what the greatest load needs a process goes on to hold, and what it holds more later on
-has leaked. That is fitted by a line over the last two thirds of the time; the line's slope is printed with its 95 %
+For a third of the time all apps are rolled out at once, again and again: what the greatest load needs a process goes on
+to hold, and by then every app has all the records that are kept. What it holds more later on, under less load, has
+leaked. That is fitted by a line over the last two thirds of the time; the line's slope is printed with its 95 %
 interval. It is flat where the interval reaches down to what a day would not show; where it is so wide that what would
 end a pod within a day could be missed, nothing can be told. Rollouts must have ended, each as it should, once.
 """
@@ -104,12 +105,12 @@ def main() -> None:
 
 
 def _played(service: Service, apps: Apps, seconds: float) -> Iterator[tuple[float, float, float]]:
-    """Let rollouts come and go, first all, then up to half of the apps at once; yield time, memory and descriptors."""
-    start, wanted = time.monotonic(), len(apps.keys)
+    """Let rollouts come and go, first all apps, then up to half of them at once; yield time, memory and descriptors."""
+    start = time.monotonic()
     while (now := time.monotonic() - start) < seconds:
+        wanted = len(apps.keys) if now < seconds / 3 else apps.rng.randrange(len(apps.keys) // 2)
         while len(apps.under_way) < wanted:
             apps.begin()
-        wanted = apps.rng.randrange(len(apps.keys) // 2)
         yield now, service.rss_bytes() / 1e6, service.descriptors()
         time.sleep(SAMPLE_SECONDS)
         apps.look()

@@ -135,6 +135,7 @@ class Sequence:
         return list(self._wrong())
 
     def _is_over(self) -> bool:
+        self._users.take_as_theirs()
         left = (*unsettled(self.arena), *self._belongings.wrong(self.arena))
         return not left and set(self.arena.phases()) <= ENDED
 

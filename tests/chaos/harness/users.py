@@ -44,6 +44,7 @@ class Users:
         """Reasons of Events that answer a wish."""
         self.touched = 0.0
         """When a user has last changed what the app runs."""
+        self._pace_is_lost = False
         self._lost: dict[str, Document] = {}
         self._newest = 2
 
@@ -168,7 +169,8 @@ class Users:
         self.open, self.touched = None, self.arena.now
         self.answers.add("CanaryIgnored")
         self._adopt_template(mine)
-        self._adopt_pace(mine, live)
+        # An undo takes our mark along; where the record was deleted as well, it may be that nobody knows how it was.
+        self._pace_is_lost |= rolling_spec.is_marked(live) and set(self.arena.phases()) <= ENDED
         self.allowed |= set(self.arena.images())
         return f"undoes the rollout, back to {self.arena.images()} with image: {image}"
 
@@ -176,10 +178,14 @@ class Users:
         live = self.arena.emulator.find(DEPLOYMENTS, "app") or {}
         mine["spec"]["template"] = deepcopy(live["spec"]["template"])
 
-    def _adopt_pace(self, mine: Document, before: Document) -> None:
-        """An undo takes our mark along; where the record was deleted as well, nobody knows any more how it was."""
-        if rolling_spec.is_marked(before) and set(self.arena.phases()) <= ENDED:
-            mine["spec"] |= {key: before["spec"][key] for key in ("minReadySeconds", "paused") if key in before["spec"]}
+    def take_as_theirs(self) -> None:
+        """Let what nobody may know any more be theirs as it is."""
+        mine, live = self._belongings.documents.get((DEPLOYMENTS, "app")), self.arena.emulator.find(DEPLOYMENTS, "app")
+        if not self._pace_is_lost or mine is None or live is None:
+            return
+        for field in ("minReadySeconds", "paused"):
+            mine["spec"].pop(field, None)
+            mine["spec"] |= {field: live["spec"][field]} if field in live["spec"] else {}
 
     def delete_canary(self) -> str:
         """Delete what the run made."""
