@@ -11,7 +11,9 @@ def misjudged(arena: Arena) -> Iterator[str]:
     """Say which run was found worse while nothing was wrong, or promoted though nothing was ever right."""
     for run in arena.runs():
         fared = arena.traffic.qualities(run["started"], _decided(run))
-        if run["cause"] == "judged-worse" and Quality.BAD not in fared:
+        # What its user has brought is looked at also while it waits to be promoted.
+        until_sent_back = arena.traffic.qualities(run["started"], _reached(run, "Aborting"))
+        if run["cause"] == "judged-worse" and Quality.BAD not in until_sent_back:
             yield f"{run['name']} was found worse, and its version never was: {run['reason']}"
         by_hand = "a user promoted it" in run["conclusion"]
         # A rolling update lasts as long as its pods take: its policy may promote what is not decided by then.
@@ -32,7 +34,11 @@ def demoted(arena: Arena, untouched_since: float) -> Iterator[str]:
 
 def _decided(run: Document) -> float:
     """Return when it turned out how the run ends."""
-    later = (moment["at"] for moment in run["timeline"] if moment["phase"] in ("Promoting", "Aborting"))
+    return _reached(run, "Promoting", "Aborting")
+
+
+def _reached(run: Document, *phases: str) -> float:
+    later = (moment["at"] for moment in run["timeline"] if moment["phase"] in phases)
     return float(next(later, _ended(run)))
 
 
