@@ -129,7 +129,7 @@ def late(s: Situation) -> str | None:
     return f"within {stage.limit(s.run):.0f} s, {stage.late(s)}"
 
 
-def _until_drained(rule: Rule) -> Rule:
+def _until_leaving(rule: Rule) -> Rule:
     """Ask the rule until the way out begins, whatever the weight; from then on, what is left is to tidy up."""
     return wraps(rule)(lambda s: None if is_leaving(s.run) else rule(s))
 
@@ -146,12 +146,12 @@ _ON_THE_RAMP: tuple[Rule, ...] = (
 )
 _SIBLINGS = (Strategy.CANARY, Strategy.BLUE_GREEN)
 _PROMOTING: tuple[Rule, ...] = tuple(
-    _until_drained(rule) for rule in (withdrawn, promotion_undone, canary_broken, promotion_stuck, late)
+    _until_leaving(rule) for rule in (withdrawn, promotion_undone, canary_broken, promotion_stuck, late)
 )
 
 _BROUGHT: tuple[Rule, ...] = (*_ON_THE_RAMP, byo_rules.canary_changed)
 _BROUGHT_PASSED: tuple[Rule, ...] = tuple(
-    _until_drained(rule)
+    _until_leaving(rule)
     for rule in (
         withdrawn,
         canary_broken,

@@ -18,7 +18,7 @@ from canary_analyzer.routing.documents import (
 )
 from canary_analyzer.routing.hosts import ServiceName
 from canary_analyzer.routing.http_route import HTTP_ROUTE
-from canary_analyzer.routing.routes import entries, items_of
+from canary_analyzer.routing.routes import addresses_of, entries
 from canary_analyzer.routing.virtual_service import VIRTUAL_SERVICE
 
 _APIS: Mapping[str, Api] = {api.kind: api for api in (VIRTUAL_SERVICE, HTTP_ROUTE)}
@@ -173,8 +173,8 @@ def _entries(around: Around) -> Iterator[tuple[Document, str, list[Address]]]:
         api = _APIS.get(str(route.get("kind")), VIRTUAL_SERVICE)
         namespace = namespace_of(route, around.namespace)
         for index, entry in enumerate(entries(route, api.entries_at)):
-            found = [api.address(item, namespace) for item in items_of(entry, api)]
-            yield route, f"spec.{api.entries_at}[{index}].{api.items_at}", [each for each in found if each is not None]
+            path = f"spec.{api.entries_at}[{index}].{api.items_at}"
+            yield route, path, addresses_of(entry, api, namespace)
 
 
 def _addresses(around: Around) -> Iterator[tuple[Document, str, Address]]:

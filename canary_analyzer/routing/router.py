@@ -9,7 +9,7 @@ from canary_analyzer.routing.dialect import Api
 from canary_analyzer.routing.documents import Document, Target, namespace_of
 from canary_analyzer.routing.hosts import ServiceName
 from canary_analyzer.routing.http_route import HTTP_ROUTE
-from canary_analyzer.routing.routes import entries, items_of
+from canary_analyzer.routing.routes import addresses_of, entries
 from canary_analyzer.routing.traffic import Traffic
 from canary_analyzer.routing.virtual_service import VIRTUAL_SERVICE
 
@@ -58,9 +58,11 @@ class _Router:
 
     def services(self, document: Document) -> frozenset[ServiceName]:
         namespace = namespace_of(document, "")
-        items = (item for entry in entries(document, self.api.entries_at) for item in items_of(entry, self.api))
-        addresses = (self.api.address(item, namespace) for item in items)
-        return frozenset(address.service for address in addresses if address is not None)
+        return frozenset(
+            address.service
+            for entry in entries(document, self.api.entries_at)
+            for address in addresses_of(entry, self.api, namespace)
+        )
 
 
 ISTIO: Router = _Router(api=VIRTUAL_SERVICE, selecting=selection.select)

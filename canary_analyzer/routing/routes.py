@@ -120,6 +120,12 @@ def items_of(entry: Document, api: Api) -> Items:
     return [item if isinstance(item, dict) else {} for item in listed]
 
 
+def addresses_of(entry: Document, api: Api, namespace: str) -> list[Address]:
+    """What the destinations of an entry name, in a document of `namespace`, where that is a Service of this cluster."""
+    found = (api.address(item, namespace) for item in items_of(entry, api))
+    return [address for address in found if address is not None]
+
+
 def share_of(weights: list[int], roles: list[Role]) -> int:
     """What the arms have together."""
     return sum(weight for weight, role in zip(weights, roles, strict=True) if role is not Role.FOREIGN)

@@ -99,7 +99,8 @@ def _put_together(settings: ServiceSettings, kubeconfig: Path | None) -> _Parts:
     """Make all parts; none of them works yet."""
     registry = CollectorRegistry()
     telemetry = Telemetry(registry)
-    health, telemetry.reporter = telemetry.health, settings.prometheus.reporter
+    telemetry.reporter = settings.prometheus.reporter
+    health = telemetry.health
     cluster = Cluster.connect(kubeconfig, health.requested)
     shards = _shards(cluster, settings.replicas, health)
     ports = Ports(

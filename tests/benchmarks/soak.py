@@ -2,7 +2,8 @@
 
 For a third of the time all apps are rolled out at once, again and again: what the greatest load needs a process goes on
 to hold, and by then every app has all the records that are kept. What it holds more later on, under less load, has
-leaked. That is fitted by a line over the last two thirds of the time; the line's slope is printed with its 95 %
+leaked. What is given back meanwhile may hide a leak of some MB per hour, but none that would end a pod within a day.
+That is fitted by a line over the last two thirds of the time; the line's slope is printed with its 95 %
 interval. It is flat where the interval reaches down to what a day would not show; where it is so wide that what would
 end a pod within a day could be missed, nothing can be told. Rollouts must have ended, each as it should, once.
 """
