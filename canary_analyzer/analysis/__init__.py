@@ -1,6 +1,15 @@
 """Is the canary worse than the baseline? Pure functions on counts: no I/O, no clock, no chance."""
 
-from canary_analyzer.analysis.judges import JudgeState, advance, advance_each, extra_edges, judge, start, verdict
+from canary_analyzer.analysis.judges import (
+    JudgeState,
+    advance,
+    advance_each,
+    extra_edges,
+    judge,
+    start,
+    verdict,
+    verdict_each,
+)
 from canary_analyzer.analysis.policy import ErrorTolerance, Guardrails, LatencyTolerance, MetricRule, Policy
 from canary_analyzer.analysis.rules import MannWhitneyRule, ThresholdRule
 from canary_analyzer.analysis.types import (
@@ -43,4 +52,5 @@ __all__ = [
     "start",
     "ticks_of",
     "verdict",
+    "verdict_each",
 ]

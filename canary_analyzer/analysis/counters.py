@@ -100,6 +100,8 @@ def advance(
     in the first interval. A series that was away goes on from its last value. A value lower than the one before it is a
     reset: the counter began again at 0.
 
+    Two Prometheus servers that answer in turn are followed as one.
+
     Args:
         state: Where the last call stopped.
         series: Samples, those of each in ascending order. Series with equal keys are one series.
@@ -161,12 +163,19 @@ def _base(state: CounterState, points: Sequence[tuple[float, float]]) -> Sample:
 def _counted(
     base: Sample, points: Sequence[tuple[float, float]], ends: Sequence[float]
 ) -> tuple[Sample, Sequence[float]]:
-    """Return the last sample up to the last end and the growth per interval; plain Python, for points are few."""
+    """Return the last sample up to the last end and the growth per interval; plain Python, for points are few.
+
+    Where the sample counted last is not among the points, the other Prometheus of a pair behind one address answered.
+    What both saw nearly at once can then stand in the wrong order, which is no reset: a real one still shows in the
+    next sample.
+    """
     counts, end = [0.0] * len(ends), ends[-1]
     seen, reached = base
     if not 0 <= reached <= _LARGEST:
         raise ImpossibleCounterError(f"{reached:g}")
+    previous = inf
     for time, value in points:
+        before, previous = previous, time
         if time <= seen:
             continue
         if time > end:
@@ -175,6 +184,8 @@ def _counted(
             if isnan(value):  # so Prometheus ends a series
                 continue
             raise ImpossibleCounterError(f"{value:g}")
+        if value < reached and before < seen:
+            continue
         counts[bisect_left(ends, time)] += value if value < reached else value - reached
         seen, reached = time, value
     return Sample(seen, reached), counts

@@ -1,6 +1,6 @@
 """One interface to all judges: a frozen state, advanced tick by tick, that can be asked for its verdict at any time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from canary_analyzer.analysis import scores, sequential, threshold, verdicts
 from canary_analyzer.analysis.policy import Policy
@@ -69,18 +69,11 @@ def advance_each(states: Sequence[JudgeState], ticks: Sequence[Tick]) -> list[Ju
         states: Any number, of any judges.
         ticks: As many.
     """
-    after = list(states)
-    alike: dict[int, list[int]] = {}
-    for index, (state, tick) in enumerate(zip(states, ticks, strict=True)):
-        if isinstance(state, SequentialState):
-            alike.setdefault(id(state.layout), []).append(index)
-        else:
-            after[index] = advance(state, tick)
-    for indices in alike.values():
-        abreast = [state for index in indices if isinstance(state := states[index], SequentialState)]
-        for index, state in zip(indices, sequential.advance_abreast(abreast, [ticks[i] for i in indices]), strict=True):
-            after[index] = state
-    return after
+    after: dict[int, JudgeState] = {}
+    for indices, alike in _alike(states):
+        after |= zip(indices, sequential.advance_abreast(alike, [ticks[index] for index in indices]), strict=True)
+    pairs = enumerate(zip(states, ticks, strict=True))
+    return [after[index] if index in after else advance(state, tick) for index, (state, tick) in pairs]
 
 
 def verdict(state: JudgeState) -> Verdict:
@@ -92,3 +85,21 @@ def verdict(state: JudgeState) -> Verdict:
             return scores.verdict(state)
         case ThresholdState():
             return threshold.verdict(state)
+
+
+def verdict_each(states: Sequence[JudgeState]) -> list[Verdict]:
+    """Return what the judge thinks of each state: what `verdict` gives, sooner as in `advance_each`."""
+    said: dict[int, Verdict] = {}
+    for indices, alike in _alike(states):
+        said |= zip(indices, verdicts.verdict_abreast(alike), strict=True)
+    return [said[index] if index in said else verdict(state) for index, state in enumerate(states)]
+
+
+def _alike(states: Sequence[JudgeState]) -> Iterator[tuple[list[int], list[SequentialState]]]:
+    """Yield the sequential judges of one policy, and where they are: they are worked out together."""
+    found: dict[int, dict[int, SequentialState]] = {}
+    for index, state in enumerate(states):
+        if isinstance(state, SequentialState):
+            found.setdefault(id(state.layout), {})[index] = state
+    for each in found.values():
+        yield list(each), list(each.values())

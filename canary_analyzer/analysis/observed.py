@@ -10,9 +10,10 @@ from itertools import groupby
 
 import numpy as np
 
+from canary_analyzer.analysis.effects import Effect, error_effects, quantile_effects
 from canary_analyzer.analysis.mistakes import not_positive, refuse_all
 from canary_analyzer.analysis.policy import LatencyTolerance, MetricRule, Policy
-from canary_analyzer.analysis.totals import Effect, Matched, error_effect, quantile_effects
+from canary_analyzer.analysis.totals import Matched
 from canary_analyzer.analysis.types import ArmTick, Floats, Tick, edge_mistakes
 from canary_analyzer.analysis.words import quantile_name
 
@@ -113,7 +114,7 @@ class Observed:
             matched = self._matched(source, (np.zeros(2), np.zeros(2)))
             quantiles = tuple(rank for rank in ranks.values() if rank is not None)
             edges = self.edges_ms.get(source, np.empty(0))
-            effects = quantile_effects(matched, edges, quantiles) if quantiles else (error_effect(matched),)
+            effects = quantile_effects([matched], edges, quantiles)[0] if quantiles else error_effects([matched])
             found |= zip(ranks, effects, strict=True)
         return found
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from canary_analyzer.analysis import words
+from canary_analyzer.analysis.effects import Effect
 from canary_analyzer.analysis.observed import Measure, Observed, measures
-from canary_analyzer.analysis.totals import Effect
 from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
 
 

@@ -1,28 +1,41 @@
 """From the judge's state to its answer."""
 
 import math
+from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
 from canary_analyzer.analysis import words
-from canary_analyzer.analysis.sequential import JudgeState, figure_capital, is_thin
+from canary_analyzer.analysis.effects import Effect, error_effects, quantile_effects
+from canary_analyzer.analysis.sequential import JudgeState, is_thin
 from canary_analyzer.analysis.streams import Ratio
-from canary_analyzer.analysis.totals import Effect, Matched, error_effect, quantile_effects
+from canary_analyzer.analysis.totals import Matched
 from canary_analyzer.analysis.types import Decision, MetricState, MetricVerdict, Verdict
 from canary_analyzer.analysis.watched import Watched, joint
 
 
 def verdict(state: JudgeState) -> Verdict:
     """Return what the judge thinks after the ticks seen so far."""
-    effects = [
-        effect
-        for metric, matched in zip(state.layout.metrics, state.totals, strict=True)
-        for effect in _effects(metric, matched)
+    return verdict_abreast([state])[0]
+
+
+def verdict_abreast(states: Sequence[JudgeState]) -> list[Verdict]:
+    """Return what the judge thinks of each: what `verdict` gives one by one, sooner.
+
+    Args:
+        states: At least one, all of one layout, and so of one policy.
+    """
+    by_metric = [
+        _effects(metric, [state.totals[index] for state in states])
+        for index, metric in enumerate(states[0].layout.metrics)
     ]
-    metrics = tuple(
-        _figure(state, index, effect, evidence)
-        for index, (effect, evidence) in enumerate(zip(effects, _evidence(state), strict=True))
-    )
+    effects = [list(chain.from_iterable(of_one)) for of_one in zip(*by_metric, strict=True)]
+    return [_verdict(*each) for each in zip(states, effects, _evidence(states), strict=True)]
+
+
+def _verdict(state: JudgeState, effects: list[Effect], evidence: list[tuple[float, float]]) -> Verdict:
+    metrics = tuple(_figure(state, index, *each) for index, each in enumerate(zip(effects, evidence, strict=True)))
     decision = _decision(state)
     return Verdict(
         decision=decision,
@@ -32,10 +45,10 @@ def verdict(state: JudgeState) -> Verdict:
     )
 
 
-def _effects(metric: Watched, matched: Matched) -> tuple[Effect, ...]:
+def _effects(metric: Watched, many: list[Matched]) -> list[tuple[Effect, ...]]:
     if isinstance(metric.kind, Ratio):
-        return (error_effect(matched),)
-    return quantile_effects(matched, metric.kind.edges, metric.kind.tolerance.quantiles)
+        return [(effect,) for effect in error_effects(many)]
+    return quantile_effects(many, metric.kind.edges, metric.kind.tolerance.quantiles)
 
 
 def _decision(state: JudgeState) -> Decision:
@@ -97,19 +110,22 @@ def _condition(state: JudgeState, index: int, requests: tuple[int, int], evidenc
     return MetricState.HEALTHY if shown else MetricState.UNDECIDED
 
 
-def _evidence(state: JudgeState) -> list[tuple[float, float]]:
-    """Return per figure the log wealth against it, in units of what aborts, and for it, in units of what shows health.
+def _evidence(states: Sequence[JudgeState]) -> list[list[tuple[float, float]]]:
+    """Return of each state, per figure, the log wealth against it, in units of what aborts, and for it, of what shows.
 
     That of a figure that never decides is measured as if all capital were its own; the leader of those that do is
     credited with what all hold.
     """
-    layout, aborts, shows = state.layout, -math.log(state.policy.alpha), -math.log(state.policy.beta)
-    start, capital = layout.figure_capital, figure_capital(state)
-    alone, favour = (each[layout.answering] for each in state.log_wealth)
+    layout, policy = states[0].layout, states[0].policy
+    aborts, shows = -math.log(policy.alpha), -math.log(policy.beta)
+    wealth, start = np.array([state.log_wealth for state in states]), layout.figure_capital
+    capital = layout.per_figure(wealth[:, 0] + layout.log_capital)
+    alone, favour = wealth[:, 0, layout.answering], wealth[:, 1, layout.answering]
     against = np.where(layout.deciding, (capital - start) / (aborts - start), alone / aborts)
-    leader = int(np.argmax(capital))
-    against[leader] = max(against[leader], joint(capital) / aborts)
-    return list(zip(against.tolist(), (favour / shows).tolist(), strict=True))
+    leading = np.arange(start.size) == capital.argmax(axis=-1, keepdims=True)
+    against = np.where(leading, np.maximum(against, joint(capital)[:, None] / aborts), against)
+    both = zip(against.tolist(), (favour / shows).tolist(), strict=True)
+    return [list(zip(*of_one, strict=True)) for of_one in both]
 
 
 def _reason(state: JudgeState, decision: Decision, metrics: tuple[MetricVerdict, ...], effects: list[Effect]) -> str:

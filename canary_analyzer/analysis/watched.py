@@ -144,10 +144,11 @@ class Layout:
         return np.where(self.deciding, self.per_figure(self.log_capital), 0.0)
 
     def per_figure(self, logs: Floats) -> Floats:
-        """Return the logs [F] of sums over each figure's streams, given the logs [S] of the terms."""
-        return np.array([joint(logs[self.figure_of == figure]) for figure in range(len(self.answering))])
+        """Return the logs [..., F] of sums over each figure's streams, given the logs [..., S] of the terms."""
+        figures = range(len(self.answering))
+        return np.array([joint(logs[..., self.figure_of == figure]) for figure in figures]).T
 
 
-def joint(logs: Floats) -> float:
-    """Return the log of the sum of what these are the logs of."""
-    return float(np.logaddexp.reduce(logs))
+def joint(logs: Floats) -> Floats:
+    """Return the log of the sum over the last axis of what these are the logs of."""
+    return np.asarray(np.logaddexp.reduce(logs, axis=-1))

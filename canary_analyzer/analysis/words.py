@@ -2,8 +2,8 @@
 
 import math
 
+from canary_analyzer.analysis.effects import Effect
 from canary_analyzer.analysis.policy import ErrorTolerance
-from canary_analyzer.analysis.totals import Effect
 from canary_analyzer.analysis.types import MetricState
 
 _STATES = {

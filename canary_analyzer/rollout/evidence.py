@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import ceil, floor
 
 import numpy as np
@@ -74,6 +73,8 @@ class Progress:
     until: float
     """The last boundary of the tick grid that was read."""
     judge: JudgeState | None = None
+    verdict: Verdict | None = None
+    """The judge's word; None before the first tick that counts."""
     edges: Edges = field(default_factory=Edges)
     """What the judge counts in."""
     unavailable: str = ""
@@ -85,11 +86,6 @@ class Progress:
     totals: Totals = Totals()
     latest: tuple[Counted, ...] = ()
     """What was read last."""
-
-    @cached_property
-    def verdict(self) -> Verdict | None:
-        """The judge's word; None before the first tick that counts."""
-        return analysis.verdict(self.judge) if self.judge is not None else None
 
     def without_metrics(self, reason: str) -> "Progress":
         """Return the progress, stuck for that reason."""
@@ -139,7 +135,21 @@ def absorb_each(readings: Sequence[Reading]) -> list[Progress]:
         judges = analysis.advance_each([judge for _, judge, _ in judging], [tick for *_, tick in judging])
         for (index, *_), judge in zip(judging, judges, strict=True):
             after[index] = replace(after[index], judge=judge, edges=readings[index].edges)
-    return [replace(progress, latest=tuple(one.counted)) for progress, one in zip(after, readings, strict=True)]
+    said = _said([one.progress for one in readings], after)
+    return [
+        replace(progress, latest=tuple(one.counted), verdict=said.get(index, progress.verdict))
+        for index, (progress, one) in enumerate(zip(after, readings, strict=True))
+    ]
+
+
+def _said(before: Sequence[Progress], after: Sequence[Progress]) -> dict[int, Verdict]:
+    """Return what the judges that have seen something say now, by index; they are asked together."""
+    asked = {
+        index: new.judge
+        for index, (old, new) in enumerate(zip(before, after, strict=True))
+        if new.judge is not None and new.judge is not old.judge
+    }
+    return dict(zip(asked, analysis.verdict_each(list(asked.values())), strict=True))
 
 
 def _moved(progress: Progress, interval: Counted) -> Progress:

@@ -76,6 +76,35 @@ def test_a_series_that_was_away_goes_on_from_its_last_value(value, expected):
     assert (nothing, counts) == ((), [[expected]])
 
 
+@pytest.mark.parametrize(
+    ("second", "third", "expected"),
+    [
+        pytest.param((104.01, 19), (109.01, 25), [[0], [5]], id="saw it a moment before the other did"),
+        pytest.param((104.01, 21), (109.01, 25), [[1], [4]], id="saw it a moment after"),
+        pytest.param((104.01, 2), (109.01, 6), [[0], [6]], id="saw it begin anew"),
+    ],
+)
+def test_of_two_servers_that_answer_in_turn_the_other_one(second, third, expected):
+    state, _ = count([(99, 10), (104, 20)], [100, 104])
+    state, first = count([(99.01, 10), second], [104, 105], state)
+    _, later = count([(99.01, 10), second, third], [105, 110], state)
+    assert [first[0], later[0]] == expected
+
+
+@given(turns=st.lists(st.booleans(), min_size=40, max_size=40), late=st.lists(st.floats(0, 0.9), min_size=100))
+def test_two_servers_that_answer_in_turn_count_no_history_again(turns, late):
+    """Each has the value of a counter that grows by 100 a second, at moments of its own, under an earlier time."""
+    moments = [[at - 0.3 * one for at in range(75, 305, 5)] for one in (0, 1)]
+    delays = iter(late)
+    taken = [[(at - next(delays), 100 * at) for at in each] for each in moments]
+    state, total = CounterState.begin(START), 0.0
+    for tick, turn in enumerate(turns):
+        now = START + 5 * tick + 5
+        state, counts = count([point for point in taken[turn] if now - 70 < point[0] <= now], [now - 5, now], state)
+        total += sum(counts[0])
+    assert total == pytest.approx(100 * 5 * len(turns), abs=100 * 12)
+
+
 def test_a_prometheus_that_lost_its_data_does_not_count_history_again():
     state, _ = count([(99, 1000), (104, 1010)], [100, 105])
     _, counts = count([(122, 1030)], [105, 110, 115, 120, 125], state)
