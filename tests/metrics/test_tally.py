@@ -12,10 +12,11 @@ from canary_analyzer.metrics.replicas import Copy
 from canary_analyzer.metrics.tally import PairState, tally
 
 
-def buckets(values, arm=Arm.BASELINE, at=105.0, pod="a", unit_ms=1):
-    """One histogram: {edge: cumulative count at `at`}, zero at 100."""
+def buckets(values, arm=Arm.BASELINE, at=105.0, pod="a", unit_ms=1, before=()):
+    """One histogram: {edge: cumulative count at `at`}, zero at 100; `before` are such counts at 105."""
     for edge, value in values.items():
-        series = Series(key=bucket(pod, edge, unit_ms), points=[(100.0, 0.0), (at, value)])
+        between = [(105.0, before[edge])] if before else []
+        series = Series(key=bucket(pod, edge, unit_ms), points=[(100.0, 0.0), *between, (at, value)])
         yield Part(arm=arm, role=Role.BUCKET), Copy(replica="", series=series)
 
 
@@ -80,8 +81,10 @@ def test_new_edges_fall_into_the_buckets_known_before():
 
 
 def test_a_restart_that_shows_in_some_buckets_only_gives_no_negative_count():
-    state, _ = counted(buckets({"10": 8, "50": 9, "+Inf": 10}))
-    _, counts = counted(buckets({"10": 3, "50": 10, "+Inf": 12}, at=115.0), state=state, grid=(110.0, 120.0))
+    before = {"10": 8, "50": 9, "+Inf": 10}
+    state, _ = counted(buckets(before))
+    restarted = buckets({"10": 3, "50": 10, "+Inf": 12}, at=115.0, before=before)
+    _, counts = counted(restarted, state=state, grid=(110.0, 120.0))
     assert counts.baseline.latency.tolist() == [[3, 0, 0]]
 
 
