@@ -5,7 +5,7 @@ requests of both arms as their VirtualServices split them (44 series and 25 labe
 First nothing is asked for: so many idle Deployments may cost no request that a few do not. Then all rollouts are begun,
 at a bounded rate, and watched while they analyse at one weight. What a rollout may cost has bars (rig/bars.py), printed
 behind the figures in brackets; exit code 1 where one is missed. What the API server has of one rollout from its
-beginning to its end is told without a bar.
+beginning to its end is told without a bar, and so is what one tick costs the judge alone: how fast the machine is.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from cost import row as cost_of
 from rig.bars import bars, growth, lines, missed, quantile
 from rig.outcomes import ENDED, runs
 from rig.service import Service
@@ -113,6 +114,7 @@ def main() -> None:
     if given.rollouts <= FEW:
         arguments.error(f"--rollouts: more than {FEW} are needed, with which idle ones are compared")
     smaller = [] if given.only else [size for size in (10, 100, 1000) if size < given.rollouts]
+    print(f"the judge alone, on this machine: {cost_of('sequential')[1]} ms of processor for a tick with its verdict")
     few_idle = _few()
     columns = {size: _measured(size, given.ticks, few_idle) for size in [*smaller, given.rollouts]}
     known = bars(TICK_SECONDS)
