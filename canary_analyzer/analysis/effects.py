@@ -73,7 +73,7 @@ class _Worth:
 
 
 def _dispersion(many: Sequence[Matched]) -> Floats:
-    """Return the dispersion.
+    """Return the dispersion [N, B-1].
 
     What exceeds chance by a standard deviation counts twice: it comes from a few bursts, and of so few there might
     as well have been twice as many. The first ticks may all be one burst, which nothing contradicts yet.

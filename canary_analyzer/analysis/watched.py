@@ -144,7 +144,7 @@ class Layout:
         return np.where(self.deciding, self.per_figure(self.log_capital), 0.0)
 
     def per_figure(self, logs: Floats) -> Floats:
-        """Return the logs [..., F] of sums over each figure's streams, given the logs [..., S] of the terms."""
+        """Return the logs [F] or [N, F] of sums over each figure's streams, given those of the terms [S] or [N, S]."""
         figures = range(len(self.answering))
         return np.array([joint(logs[..., self.figure_of == figure]) for figure in figures]).T
 
