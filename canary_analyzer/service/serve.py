@@ -141,6 +141,7 @@ def _begin(parts: _Parts, settings: ServiceSettings, file: ConfigFile | None) ->
     ports.notifications.configure(settings.notifications, settings.status_page_url)
     pulse.start("notify", partial(ports.notifications.follow, ports.cluster, settings.namespaces or ("",)))
     memory.spare_the_collector()
+    pulse.start("cycles", memory.look_for_cycles)
     parts.agenda.start()
     pulse.start("clock", parts.agenda.follow_clock)
     if isinstance(parts.shards, Replicas):
