@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from itertools import pairwise
 from threading import Lock
+from traceback import clear_frames
 
 from canary_analyzer.analysis.counters import ImpossibleCounterError
 from canary_analyzer.metrics import custom
@@ -222,7 +223,9 @@ class SampleReader:
                 since = min((self._since(state, at) for state in states.values()), default=at)
                 answers |= self._ask(states, (since, at), known)
         except MetricsUnavailable as error:
-            answers = error
+            # urllib3's errors hold themselves, and through their frames what had been answered until then.
+            clear_frames(error.__traceback__)
+            answers = MetricsUnavailable(error.reason)
         kept = sorted(self._answers)[-KEPT_ANSWERS + 1 :]
         self._answers = {time: self._answers[time] for time in kept} | {at: answers}
         return answers

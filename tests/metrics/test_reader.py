@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +22,7 @@ from canary_analyzer.metrics import (
     SampleReader,
     Workload,
 )
+from canary_analyzer.metrics.answers import PairAnswer
 from canary_analyzer.rollout.metrics import MetricQuery
 
 TICKS = (0, 10, 20, 30, 40)
@@ -200,6 +203,21 @@ def test_a_failed_read_is_shared_too_and_the_next_tick_tries_again(telling, pair
         reasons.append(failure.value.reason)
     assert reasons[0] == reasons[1]
     assert "cannot be reached" in reasons[0]
+
+
+def test_a_failed_read_lets_go_of_what_had_been_answered(telling, pair, grid):
+    """Much of it would wait for the garbage collector, which looks for cycles seldom."""
+    with telling(lambda _: []) as url:
+        reader = SampleReader(PrometheusReader(url))
+        reader.collect(pair("a"), grid(0, 10))
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(MetricsUnavailable):
+            reader.collect(pair("a"), grid(10, 20))
+        assert not [each for each in gc.get_objects() if isinstance(each, PairAnswer)]
+    finally:
+        gc.enable()
 
 
 def test_counts_are_whole_numbers(reader, pair, grid):
