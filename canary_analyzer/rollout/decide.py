@@ -11,7 +11,7 @@ from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.programs import Situation, Stage, first_stage, stage_after, stage_named, stage_of
 from canary_analyzer.rollout.programs.goals import too_thin, weight_after
-from canary_analyzer.rollout.ramp import is_last_comparison, traffic_in_words, weights_of
+from canary_analyzer.rollout.ramp import is_last_comparison, switch_of, traffic_in_words, weights_of
 from canary_analyzer.rollout.rolling_rules import remembered
 from canary_analyzer.rollout.rules import abort_reason, hold_reason
 from canary_analyzer.rollout.run import REASON_LENGTH, Run, Window
@@ -247,8 +247,15 @@ def _promoted_by_hand(s: Situation) -> Run:
     verdict = s.evidence.verdict
     known = verdict.reason if verdict is not None else "nothing had been compared"
     conclusion = f"a user promoted it at {s.run.weight} % with the annotation promote; the judge so far: {known}"
-    let_go = s.run.held(wanted=False, now=s.now)
+    let_go = _at_the_switch(s.run.held(wanted=False, now=s.now))
     return _promote(s.of(let_go.model_copy(update={"conclusion": conclusion})))
+
+
+def _at_the_switch(run: Run) -> Run:
+    """Return a blue-green run at the step that gives green all requests, unless it has them; others as they are."""
+    if run.strategy is not Strategy.BLUE_GREEN or run.traffic.weight == 100:
+        return run
+    return run.model_copy(update={"step": switch_of(run.ramp)})
 
 
 def _left_to_others(run: Run) -> str:

@@ -55,6 +55,11 @@ def is_last_comparison(ramp: tuple[RampStep, ...], index: int) -> bool:
     return bool(compared) and index == compared[-1]
 
 
+def switch_of(ramp: tuple[RampStep, ...]) -> int:
+    """Return the index of the last step that gives the canary a weight: in blue-green, of all requests."""
+    return max(index for index, step in enumerate(ramp) if isinstance(step, Step))
+
+
 def weights_of(ramp: tuple[RampStep, ...]) -> tuple[int, ...]:
     """Return the weights that a ramp goes through, in percent; of a climb, the first and the last."""
     climb = next((step.adaptive for step in ramp if isinstance(step, Climb)), None)

@@ -9,9 +9,12 @@ from canary_analyzer.rollout import byo_rules, rolling_rules
 from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Phase
-from canary_analyzer.rollout.programs import Situation, is_leaving, stage_of
+from canary_analyzer.rollout.programs import Situation, is_leaving, ramp, stage_of
 from canary_analyzer.rollout.programs.goals import stable_patched, undecided_because
 from canary_analyzer.rollout.strategy import Strategy
+
+_BEFORE_PROMOTED = {*(stage.name for stage in ramp.SWITCH), "patch stable"}
+"""Stages of a promotion up to that at which stable gets the new version."""
 
 Rule = Callable[[Situation], str | None]
 """A reason to abort (or to hold), or None."""
@@ -103,7 +106,7 @@ def overdue(s: Situation) -> str | None:
 
 def promotion_undone(s: Situation) -> str | None:
     """Somebody takes the promoted version away again."""
-    if s.run.stage == "patch stable" or stable_patched(s):
+    if s.run.stage in _BEFORE_PROMOTED or stable_patched(s):
         return None
     return f"somebody else changed the image of {s.run.deployment} while it was rolling out the promoted version"
 

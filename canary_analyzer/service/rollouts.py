@@ -11,6 +11,7 @@ from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS
 from canary_analyzer.cluster.errors import ClusterError, Conflict
 from canary_analyzer.cluster.records import Record
+from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
@@ -298,8 +299,12 @@ def _can_go_on(active: Active) -> bool:
 
 
 def before_next(run: Run) -> Seen | None:
-    """Return how stable looked when an aborted run began, so that an undo during the run is told from a wish."""
-    if run.phase is not Phase.ABORTING:
+    """Return how stable looked when an aborted run began, so that an undo during the run is told from a wish.
+
+    None where it was sent back because its template had changed while the trigger stood: what is asked for later did
+    not come along with that.
+    """
+    if run.phase is not Phase.ABORTING or run.cause is Cause.STABLE_CHANGED:
         return None
     return Seen(image=run.trigger, request=run.request, template=run.stable_template)
 

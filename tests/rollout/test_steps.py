@@ -238,6 +238,25 @@ def test_green_that_turns_bad_after_the_switch_loses_all_traffic_at_once(make, h
     assert healthy.log[-6:] == ["SetTraffic 100", *LEFT]
 
 
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [
+        pytest.param(0, ["SetTraffic 0 match", "SetTraffic 100", "PatchStable"], id="in the preview"),
+        pytest.param(90, ["SetTraffic 90", "SetTraffic 100", "PatchStable"], id="while it is compared"),
+        pytest.param(100, ["SetTraffic 90", "SetTraffic 100", "PatchStable"], id="while blue is kept"),
+    ],
+)
+def test_green_that_a_person_promotes_gets_all_requests_before_blue_is_replaced(make, healthy, weight, expected):
+    def promote(run, world, action):
+        if (run.phase, run.weight, run.stage) == (Phase.ANALYSING, weight, "analyse"):
+            world.wishes = replace(world.wishes, promote=run.name)
+
+    run = start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN)
+    ended = drive(run, healthy, each=promote)
+    assert (ended.phase, "a user promoted it" in ended.reason) == (Phase.SUCCEEDED, True)
+    assert healthy.log[-len(LEFT) - 3 : -len(LEFT)] == expected
+
+
 def test_green_does_not_get_the_last_users_without_a_verdict(make):
     world = make.world(verdict=make.verdict(Decision.INCONCLUSIVE))
     run = start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN, deadline_seconds=100)

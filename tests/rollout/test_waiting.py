@@ -101,7 +101,15 @@ def test_what_requests_depend_on_is_waited_for_however_long_it_takes(looked, mak
     assert looked(stage, TOO_LONG, **seen(make)).stage == stage
 
 
-TIMED = {"settle drained", "settle restored", "settle stable", "tell the end", "tell of the roll-back", "patch stable"}
+TIMED = {
+    "settle weight",
+    "settle drained",
+    "settle restored",
+    "settle stable",
+    "tell the end",
+    "tell of the roll-back",
+    "patch stable",
+}
 """They end by themselves; the last is Git's to reach, where it has no limit."""
 
 

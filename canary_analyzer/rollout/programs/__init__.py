@@ -31,7 +31,7 @@ PROGRAMS: dict[tuple[Strategy, Phase], Program] = {
     (strategy, phase): program
     for strategy, phases in {
         Strategy.CANARY: _RAMP,
-        Strategy.BLUE_GREEN: _RAMP,
+        Strategy.BLUE_GREEN: {**_RAMP, Phase.PROMOTING: ramp.PROMOTING_GREEN},
         Strategy.ROLLING: rolling.PHASES,
         Strategy.BRING_YOUR_OWN: byo.PHASES,
     }.items()
@@ -61,7 +61,7 @@ def is_leaving(run: Run) -> bool:
 
 def first_stage(run: Run) -> Stage:
     """Return the stage that the run's phase begins with."""
-    return program_of(run)[0]
+    return next(stage for stage in program_of(run) if stage.begins(run))
 
 
 def stage_after(run: Run) -> Stage | None:

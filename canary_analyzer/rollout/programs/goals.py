@@ -276,6 +276,12 @@ def uncreated(s: Situation) -> str:
     return f"Deployment and Service {s.run.canary} could not be created: {s.view.write_trouble}"
 
 
+def unscaled(s: Situation) -> str:
+    """Say why the canary has not got its size."""
+    trouble = s.view.write_trouble or "somebody else sets another number"
+    return f"{s.run.canary} could not be given {replicas_needed(s)} replicas: {trouble}"
+
+
 def unavailable(s: Situation) -> str:
     """Say what the canary's pods wait for."""
     return f"the canary's pods did not become Available: {s.view.canary_unready}"

@@ -1,6 +1,7 @@
 """The phases of a canary: a sibling, a route to it, weights that climb, and the way out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from canary_analyzer.rollout.actions import (
     Action,
@@ -122,6 +123,8 @@ STEP: Program = (
         name="scale canary",
         done=goals.canary_scaled,
         action=lambda s: ScaleCanary(replicas=goals.replicas_needed(s)),
+        limit=goals.start_limit,
+        late=goals.unscaled,
         holds=True,
     ),
     Stage(
@@ -167,6 +170,19 @@ PROMOTING: Program = (
     Stage(name="settle stable", done=goals.paused),
     *LEAVING,
 )
+
+
+def _before_the_switch(run: Run) -> bool:
+    return run.traffic.weight < 100
+
+
+# Blue may lose all its pods at once when it is replaced, so green takes over first, also where a person is in a hurry.
+SWITCH: Program = tuple(
+    replace(stage, begins=_before_the_switch)
+    for stage in STEP
+    if stage.name in ("hold floor", "scale canary", "await scaled canary", "shift weight", "settle weight")
+)
+PROMOTING_GREEN: Program = (*SWITCH, *PROMOTING)
 
 _DRAIN, *_AFTER_DRAIN = LEAVING
 

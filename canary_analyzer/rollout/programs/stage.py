@@ -69,6 +69,8 @@ class Stage:
     """Whether a run that is held stays here even when the goal is reached."""
     routes: bool = False
     """Whether proxies may know the canary from this stage on."""
+    begins: Callable[[Run], bool] = lambda _: True
+    """Whether a phase may begin here; one that begins later never comes to this stage."""
 
 
 Program = tuple[Stage, ...]

@@ -44,7 +44,7 @@ class Users:
         """Reasons of Events that answer a wish."""
         self.touched = 0.0
         """When a user has last changed what the app runs."""
-        self._pace_is_lost = False
+        self._mark_is_lost = self._pace_is_lost = False
         self._lost: dict[str, Document] = {}
         self._newest = 2
 
@@ -87,10 +87,7 @@ class Users:
 
     def answer(self) -> str:
         """Approve, or promote by hand."""
-        wish = self._chance.choice(["approve", "promote"])
-        if wish == "promote" and self.case.name == "blue-green":
-            return ""  # its stable loses all pods when it rolls out: whoever promotes at 0 % has asked for that
-        return self._name_run(wish)
+        return self._name_run(self._chance.choice(["approve", "promote"]))
 
     def abort(self) -> str:
         """Abort the newest run."""
@@ -169,8 +166,9 @@ class Users:
         self.open, self.touched = None, self.arena.now
         self.answers.add("CanaryIgnored")
         self._adopt_template(mine)
-        # An undo takes our mark along; where the record was deleted as well, it may be that nobody knows how it was.
-        self._pace_is_lost |= rolling_spec.is_marked(live) and set(self.arena.phases()) <= ENDED
+        # An undo takes our mark along; where the record is deleted as well, it may be that nobody knows how it was.
+        self._mark_is_lost |= rolling_spec.is_marked(live)
+        self._pace_is_lost |= self._mark_is_lost and set(self.arena.phases()) <= ENDED
         self.allowed |= set(self.arena.images())
         return f"undoes the rollout, back to {self.arena.images()} with image: {image}"
 
@@ -217,6 +215,7 @@ class Users:
         if not names or self._chance.random() < 0.7:
             return ""
         self._forget_runs()
+        self._pace_is_lost |= self._mark_is_lost
         self.arena.emulator.delete(CONFIGMAPS, f"canary-run-{names[-1]}")
         return f"deletes the record of {names[-1]}"
 
