@@ -13,8 +13,7 @@ from canary_analyzer.rollout.programs import Situation, is_leaving, ramp, stage_
 from canary_analyzer.rollout.programs.goals import stable_patched, undecided_because
 from canary_analyzer.rollout.strategy import Strategy
 
-_BEFORE_PROMOTED = {*(stage.name for stage in ramp.SWITCH), "patch stable"}
-"""Stages of a promotion up to that at which stable gets the new version."""
+_SWITCH = frozenset(stage.name for stage in ramp.SWITCH)
 
 Rule = Callable[[Situation], str | None]
 """A reason to abort (or to hold), or None."""
@@ -105,8 +104,10 @@ def overdue(s: Situation) -> str | None:
 
 
 def promotion_undone(s: Situation) -> str | None:
-    """Somebody takes the promoted version away again."""
-    if s.run.stage in _BEFORE_PROMOTED or stable_patched(s):
+    """Somebody takes the promoted version away again, or gives stable another one before it has that."""
+    if s.run.stage in _SWITCH:
+        return stable_changed(s)
+    if s.run.stage == "patch stable" or stable_patched(s):
         return None
     return f"somebody else changed the image of {s.run.deployment} while it was rolling out the promoted version"
 

@@ -35,7 +35,7 @@ PROFILE = {
 SAMPLE_SECONDS = 5.0
 PATIENCE_SECONDS = 300.0
 LIMITS = {"memory, MB": Limits(flat=2.0, fatal=30.0), "file descriptors": Limits(flat=2.0, fatal=40.0)}
-"""Growth per hour. From the 190 MB that this takes, a pod would be at the chart's limit of 512 MiB in half a day; a
+"""Growth per hour. From the 160 MB that this takes, a pod would be at the chart's limit of 512 MiB in half a day; a
 process may often open 1024 files. Samples lie some 1 MB about their line: of 20 minutes an interval is about 5 MB wide.
 """
 

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
+from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.decide import begin, decide
 from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.phases import Phase
@@ -255,6 +256,18 @@ def test_green_that_a_person_promotes_gets_all_requests_before_blue_is_replaced(
     ended = drive(run, healthy, each=promote)
     assert (ended.phase, "a user promoted it" in ended.reason) == (Phase.SUCCEEDED, True)
     assert healthy.log[-len(LEFT) - 3 : -len(LEFT)] == expected
+
+
+def test_blue_that_is_changed_while_green_takes_over_is_not_overwritten(make, healthy):
+    def promote(run, world, action):
+        if (run.phase, run.stage) == (Phase.ANALYSING, "analyse"):
+            world.wishes = replace(world.wishes, promote=run.name)
+        if (run.phase, run.stage) == (Phase.PROMOTING, "settle weight"):
+            world.stable = replace(world.stable, template="another")
+
+    ended = drive(start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN), healthy, each=promote)
+    assert (ended.phase, ended.cause) == (Phase.ABORTED, Cause.STABLE_CHANGED)
+    assert "PatchStable" not in healthy.log
 
 
 def test_green_does_not_get_the_last_users_without_a_verdict(make):
