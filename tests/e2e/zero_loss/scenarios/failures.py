@@ -13,6 +13,8 @@ RESTARTS_SECONDS = 400.0
 """For a run whose service starts anew in each of its stages."""
 SLOW_ROLLING = "{rolling: {pace_seconds: 30}}"
 """Pods come whether there is a service or not: each restart takes away from the time in which they are seen."""
+SLOW_START = "v2-slow-start"
+"""So that the service is not back only when the pods are there anyway."""
 AWAY_SECONDS = 3.0
 """Without a service; longer than a step's settle time."""
 
@@ -55,16 +57,16 @@ def _killed_in_every_stage(image: str, phase: str, stages: int, **companions: st
     return play
 
 
-def _away(stage: str, phase: str) -> Play:
+def _away(stage: str, phase: str, image: str = "v2") -> Play:
     """The service is killed, stays away for a while, and takes the run up again."""
 
     def play(app: App) -> None:
-        app.start("v2")
+        app.start(image)
         app.at_stage(stage, phase)
         app.service.kill()
         time.sleep(AWAY_SECONDS)
         app.service.start()
-        app.ends(SUCCEEDED, promoted="flask-app:v2")
+        app.ends(SUCCEEDED, promoted=f"flask-app:{image}")
 
     return play
 
@@ -118,12 +120,12 @@ SCENARIOS = (
         play=_killed_in_every_stage("v2", SUCCEEDED, 3, strategy="rolling", config=SLOW_ROLLING),
     ),
     *(
-        Scenario(name=f"service away: {stage}", play=_away(stage, phase))
-        for stage, phase in {
-            "await canary": "Starting",
-            "analyse": "Analysing",
-            "await stable": "Promoting",
-            "settle drained": "Promoting",
+        Scenario(name=f"service away: {stage}", play=_away(stage, *when))
+        for stage, when in {
+            "await canary": ("Starting", SLOW_START),
+            "analyse": ("Analysing",),
+            "await stable": ("Promoting", SLOW_START),
+            "settle drained": ("Promoting",),
         }.items()
     ),
     Scenario(name="service deleted for good, abort --all", play=_abort_all),
