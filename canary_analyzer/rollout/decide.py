@@ -252,10 +252,8 @@ def _promoted_by_hand(s: Situation) -> Run:
 
 
 def _at_the_switch(run: Run) -> Run:
-    """Return a blue-green run at the step that gives green all requests, unless it has them; others as they are."""
-    if run.strategy is not Strategy.BLUE_GREEN or run.traffic.weight == 100:
-        return run
-    return run.model_copy(update={"step": switch_of(run.ramp)})
+    """Return a blue-green run at the step that gives green all requests; others may be promoted at any weight."""
+    return run.model_copy(update={"step": switch_of(run.ramp)}) if run.strategy is Strategy.BLUE_GREEN else run
 
 
 def _left_to_others(run: Run) -> str:

@@ -120,26 +120,33 @@ def absorb(reading: Reading) -> Progress:
 
 def absorb_each(readings: Sequence[Reading]) -> list[Progress]:
     """Return the progress of each run, as `absorb`: many that have an interval to judge are judged together."""
-    after = [one.progress for one in readings]
+    before = [one.progress for one in readings]
+    after = before
     for number in range(max((len(one.counted) for one in readings), default=0)):
-        judging: list[tuple[int, JudgeState, Tick]] = []
-        for index, one in enumerate(readings):
-            if number >= len(one.counted):
-                continue
-            interval = one.counted[number]
-            after[index] = _moved(after[index], interval)
-            if (window := _window(one.run, interval)) is not None:
-                judge = after[index].judge or _start(one.run.policy, one.edges)
-                judging.append((index, judge, interval.tick))
-                after[index] = _counting(after[index], interval.tick, window.since)
-        judges = analysis.advance_each([judge for _, judge, _ in judging], [tick for *_, tick in judging])
-        for (index, *_), judge in zip(judging, judges, strict=True):
-            after[index] = replace(after[index], judge=judge, edges=readings[index].edges)
-    said = _said([one.progress for one in readings], after)
+        after = _further(after, readings, number)
+    said = _said(before, after)
     return [
         replace(progress, latest=tuple(one.counted), verdict=said.get(index, progress.verdict))
         for index, (progress, one) in enumerate(zip(after, readings, strict=True))
     ]
+
+
+def _further(progress: Sequence[Progress], readings: Sequence[Reading], number: int) -> list[Progress]:
+    """Return the progress of each run after its interval of that number, where it has one."""
+    after = list(progress)
+    judging: dict[int, tuple[JudgeState, Tick]] = {}
+    for index, one in enumerate(readings):
+        if number >= len(one.counted):
+            continue
+        interval = one.counted[number]
+        after[index] = _moved(after[index], interval)
+        if (window := _window(one.run, interval)) is not None:
+            judging[index] = (after[index].judge or _start(one.run.policy, one.edges), interval.tick)
+            after[index] = _counting(after[index], interval.tick, window.since)
+    judges = analysis.advance_each([judge for judge, _ in judging.values()], [tick for _, tick in judging.values()])
+    for index, judge in zip(judging, judges, strict=True):
+        after[index] = replace(after[index], judge=judge, edges=readings[index].edges)
+    return after
 
 
 def _said(before: Sequence[Progress], after: Sequence[Progress]) -> dict[int, Verdict]:

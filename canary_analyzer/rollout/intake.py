@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.run import Run
 
@@ -41,6 +42,17 @@ class Seen:
             template=template,
             revision=annotations.revision_of(deployment),
         )
+
+
+def before_next(run: Run) -> Seen | None:
+    """Return how stable looked when an aborted run began, so that an undo during the run is told from a wish.
+
+    None where it was sent back because its template had changed while the trigger stood: what is asked for later did
+    not come along with that.
+    """
+    if run.phase is not Phase.ABORTING or run.cause is Cause.STABLE_CHANGED:
+        return None
+    return Seen(image=run.trigger, request=run.request, template=run.stable_template)
 
 
 def assess(before: Seen | None, now: Seen, ended: Sequence[Run]) -> Intent:

@@ -11,10 +11,8 @@ from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS
 from canary_analyzer.cluster.errors import ClusterError, Conflict
 from canary_analyzer.cluster.records import Record
-from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.evidence import fresh
-from canary_analyzer.rollout.intake import Seen
-from canary_analyzer.rollout.phases import Phase
+from canary_analyzer.rollout.intake import Seen, before_next
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
@@ -296,17 +294,6 @@ class Rollouts:
 def _can_go_on(active: Active) -> bool:
     """Whether the run is as its record says, so that it is known which of its samples count."""
     return not active.is_unsure and not active.run.ended
-
-
-def before_next(run: Run) -> Seen | None:
-    """Return how stable looked when an aborted run began, so that an undo during the run is told from a wish.
-
-    None where it was sent back because its template had changed while the trigger stood: what is asked for later did
-    not come along with that.
-    """
-    if run.phase is not Phase.ABORTING or run.cause is Cause.STABLE_CHANGED:
-        return None
-    return Seen(image=run.trigger, request=run.request, template=run.stable_template)
 
 
 def next_pass(run: Run, now: float) -> float:

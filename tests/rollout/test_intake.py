@@ -1,6 +1,7 @@
 import pytest
 
-from canary_analyzer.rollout.intake import Intent, Seen, assess
+from canary_analyzer.rollout.causes import Cause
+from canary_analyzer.rollout.intake import Intent, Seen, assess, before_next
 from canary_analyzer.rollout.phases import Phase
 
 
@@ -55,6 +56,20 @@ CONSUMED_BY_AN_ABORTED_RUN = {
 def test_a_trigger_that_an_aborted_run_has_consumed_is_no_wish_once_the_template_has_changed(make, ended, now, intent):
     runs = [make.run(phase=Phase.ABORTED, trigger="app:v2", stable_template="t1", revision=each) for each in ended]
     assert assess(None, seen("app:v2", revision=now), runs) is intent
+
+
+AFTER_A_RUN = {
+    # phase of a run of app:v2 on template t1, and what sent it back -> intent for app:v3 on template t2
+    "an undo has brought both": (Phase.ABORTING, Cause.WITHDRAWN, Intent.ECHO),
+    "the template had changed while the trigger stood": (Phase.ABORTING, Cause.STABLE_CHANGED, Intent.START),
+    "the template is the promoted one": (Phase.PROMOTING, None, Intent.START),
+}
+
+
+@pytest.mark.parametrize(("phase", "cause", "intent"), AFTER_A_RUN.values(), ids=AFTER_A_RUN)
+def test_of_a_deployment_whose_run_has_just_ended(make, phase, cause, intent):
+    run = make.run(phase=phase, cause=cause, trigger="app:v2", stable_template="t1")
+    assert assess(before_next(run), seen("app:v3", "t2"), [run]) is intent
 
 
 def test_a_stamp_that_was_consumed_is_an_echo_and_a_new_one_is_a_wish(make):

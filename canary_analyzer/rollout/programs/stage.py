@@ -70,7 +70,7 @@ class Stage:
     routes: bool = False
     """Whether proxies may know the canary from this stage on."""
     begins: Callable[[Run], bool] = lambda _: True
-    """Whether a phase may begin here; one that begins later never comes to this stage."""
+    """Whether a phase may begin here; where it may not, it begins with the next stage that allows it."""
 
 
 Program = tuple[Stage, ...]
