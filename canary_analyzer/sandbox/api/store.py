@@ -74,7 +74,8 @@ class Cursor:
         if self._position < self._log.dropped + len(self._log.changes):
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._log.alarm.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._log.alarm.wait()
 
 
 class Store:

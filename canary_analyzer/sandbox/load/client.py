@@ -61,7 +61,8 @@ class LoadClient:
             if following is not None and pause is not None and pause <= 0:
                 return following
             try:
-                await asyncio.wait_for(self._rate_changed.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._rate_changed.wait()
             except TimeoutError:
                 continue
             self._rate_changed.clear()

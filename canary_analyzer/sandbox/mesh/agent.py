@@ -146,7 +146,8 @@ class MeshAgent:
             first = min((due for due, _ in self._pending), default=None)
             self._added.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._added.wait(), None if first is None else max(0.0, first - _now()))
+                async with asyncio.timeout_at(first):
+                    await self._added.wait()
 
 
 def _now() -> float:

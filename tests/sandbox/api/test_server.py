@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 import yaml
 
-from canary_analyzer.sandbox.api import ApiServer
+from canary_analyzer.sandbox.api import ApiServer, paths
+from canary_analyzer.sandbox.api.requests import WriteOptions
 
 DEFAULT = "/api/v1/namespaces/default"
 ISTIO = "/apis/networking.istio.io/v1/namespaces/default"
@@ -131,9 +132,26 @@ async def test_closing_ends_watches_at_once():
     async with server, aiohttp.ClientSession(server.url) as session:
         path = f"{DEFAULT}/configmaps?watch=1"
         async with session.get(path) as response:
-            await asyncio.wait_for(server.close(), 5)
-            with pytest.raises((aiohttp.ClientError, AssertionError)):
-                assert await asyncio.wait_for(response.content.readline(), 5)
+            async with asyncio.timeout(5):
+                await server.close()
+                with pytest.raises((aiohttp.ClientError, AssertionError)):
+                    assert await response.content.readline()
+
+
+@pytest.mark.parametrize("passes", range(6))
+async def test_closing_ends_a_watch_that_is_just_told_of_a_change(passes):
+    server = ApiServer()
+    async with server, aiohttp.ClientSession(server.url) as session:
+        path = f"{DEFAULT}/configmaps"
+        watched = {"watch": "1", "sendInitialEvents": "true"}
+        async with session.get(path, params=watched) as response, asyncio.timeout(5):
+            async with session.post(path, json={"metadata": {"name": "first"}}):
+                assert await response.content.readline()
+            target = paths.parse(path, server.cluster.registry)
+            server.cluster.create(target, {"metadata": {"name": "second"}}, WriteOptions(manager="test"))
+            for _ in range(passes):
+                await asyncio.sleep(0)
+            await server.close()
 
 
 async def test_the_program_says_where_it_is_and_stops_on_a_signal(tmp_path):
@@ -147,4 +165,5 @@ async def test_the_program_says_where_it_is_and_stops_on_a_signal(tmp_path):
     async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz") as response:
         assert await response.text() == "ok"
     os.kill(program.pid, signal.SIGTERM)
-    assert await asyncio.wait_for(program.wait(), 10) == 0
+    async with asyncio.timeout(10):
+        assert await program.wait() == 0

@@ -59,7 +59,8 @@ async def test_an_answer_is_awaited(tmp_path):
     port = free_port()
     command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path), str(port)]
     async with started("service", command, tmp_path) as process, aiohttp.ClientSession() as http:
-        await asyncio.wait_for(answers(process, http, f"http://127.0.0.1:{port}/", 20), 30)
+        async with asyncio.timeout(30):
+            await answers(process, http, f"http://127.0.0.1:{port}/", 20)
 
 
 def test_the_tail_of_a_log_is_short(tmp_path):

@@ -75,6 +75,7 @@ async def test_kubectl_logs_shows_and_follows_it(box, api_url, tmp_path):
     shown = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert b"version v1 starts" in (await shown.communicate())[0]
     followed = await asyncio.create_subprocess_exec(*command, "--follow", stdout=asyncio.subprocess.PIPE)
-    assert await asyncio.wait_for(followed.stdout.readline(), 20)
+    async with asyncio.timeout(20):
+        assert await followed.stdout.readline()
     followed.kill()
     await followed.wait()
