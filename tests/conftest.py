@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,7 +13,7 @@ from canary_analyzer.analysis import Decision, Verdict
 from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.rollout import actions
 from canary_analyzer.rollout.decide import begin
-from canary_analyzer.rollout.gates import Answer
+from canary_analyzer.rollout.gates import Answer, Call
 from canary_analyzer.rollout.policy import RolloutPolicy, Step
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.view import Autoscaler, Evidence, Share, View, Wishes, Workload
@@ -81,11 +81,16 @@ class World:
     wants_fresh: bool = False
     autoscaler: Autoscaler | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
+    answer: Callable[[Call], Answer | None] = lambda _: None
+    """What a webhook says at once, if anything."""
     traffic: Traffic | None = None
     missing_routes: tuple[RouteRef, ...] = ()
     wishes: Wishes = field(default_factory=lambda: Wishes(trigger="app:v2"))
     verdict: Verdict | None = None
     log: list[str] = field(default_factory=list)
+
+    def advance(self, now: float) -> None:
+        """Do what controllers do in a second: here all that is asked for comes at once."""
 
     def view(self) -> View:
         weight = self.traffic.weight if self.traffic is not None else None
@@ -113,6 +118,8 @@ class World:
     def obey(self, action: actions.Action) -> None:
         before = self.view()
         match action:
+            case actions.CallWebhooks(calls=calls):
+                self._call(calls)
             case actions.SetTraffic(traffic=traffic):
                 self.traffic = traffic
             case actions.RestoreRoutes():
@@ -129,6 +136,11 @@ class World:
                 self._obey_on_siblings(action)
         if self.view() != before:
             self.log.append(_described(action))
+
+    def _call(self, calls: Iterable[Call]) -> None:
+        self.log += [call.key for call in calls]
+        said = {call.key: self.answer(call) for call in calls}
+        self.answers |= {key: answer for key, answer in said.items() if answer is not None}
 
     def _obey_on_autoscaler(self, *, hold: bool) -> None:
         assert self.autoscaler is not None

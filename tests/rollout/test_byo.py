@@ -6,12 +6,12 @@ import pytest
 
 from canary_analyzer.analysis import Decision
 from canary_analyzer.rollout import actions
-from canary_analyzer.rollout.decide import begin, decide
+from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Wishes
 from canary_analyzer.routing import Traffic
+from driving import one_pass
 
 NEW = {"app": "app:v2"}
 
@@ -47,8 +47,8 @@ def brought(make):
                 if self.run.ended:
                     break
                 self.now += 1
-                view = replace(self.world.view(), routed=not self.world.missing_routes, marked=self.world.marked)
-                decision = decide(Situation(run=self.run, view=view, evidence=self.world.evidence(), now=self.now))
+                seen = {"routed": not self.world.missing_routes, "marked": self.world.marked}
+                decision = one_pass(self.run, self.world, self.now, **seen)
                 self.run = decision.run
                 if decision.action is not None:
                     self.world.obey(decision.action)

@@ -1,16 +1,16 @@
+"""A canary from its beginning to its end, and what ends it before."""
+
 from dataclasses import replace
 
 import pytest
 
 from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
-from canary_analyzer.rollout.decide import MOST_REVERTS, begin, decide
+from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import OnInconclusive
-from canary_analyzer.rollout.programs import Situation
-from canary_analyzer.rollout.programs.goals import canary_replicas
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.view import Evidence, Share, Wishes
-from canary_analyzer.routing import Traffic
+from driving import drive, drive_to, one_pass
 
 PROMOTED = [
     "CreateCanary 2",
@@ -24,40 +24,9 @@ PROMOTED = [
     "DeleteCanaryServices",
     "CloseRequest",
 ]
+
+
 LEFT = ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
-
-
-def one_pass(run, world, now, evidence=None):
-    situation = Situation(run=run, view=world.view(), evidence=evidence or world.evidence(), now=now)
-    return decide(situation)
-
-
-def drive(run, world, *, until=200, each=lambda run, world, now: None):
-    """Take passes a second apart, obeying every write, until the run ends."""
-    for now in range(1, until):
-        each(run, world, now)
-        decision = one_pass(run, world, float(now))
-        run = decision.run
-        if run.ended:
-            return run
-        if decision.action is not None:
-            world.obey(decision.action)
-    return run
-
-
-def passes_of(run, world):
-    """Yield the run and the time after each pass, before its write is made."""
-    for now in range(1, 200):
-        decision = one_pass(run, world, float(now))
-        run = decision.run
-        yield run, float(now)
-        if decision.action is not None:
-            world.obey(decision.action)
-
-
-def drive_to(run, world, stage, phase=Phase.ANALYSING):
-    """Take passes until the run is at a stage; return it and the time."""
-    return next((run, now) for run, now in passes_of(run, world) if (run.phase, run.stage) == (phase, stage))
 
 
 def test_a_healthy_canary_is_promoted_in_the_order_that_loses_no_request(run, world, make):
@@ -140,26 +109,9 @@ ABORTS = {
 @pytest.mark.parametrize(("seen", "reason"), ABORTS.values(), ids=ABORTS)
 def test_the_run_is_aborted_with_the_reason_when(run, world, seen, reason):
     run, now = drive_to(run, world, "analyse")
-    view = replace(world.view(), **seen)
-    decision = decide(Situation(run=run, view=view, evidence=world.evidence(), now=now + 1))
-    assert decision.run.phase is Phase.ABORTING
-    assert reason in decision.run.reason
-
-
-@pytest.mark.parametrize("stage", ["settle weight", "analyse"])
-def test_a_canary_that_somebody_deletes_serves_until_its_requests_have_been_sent_back(run, world, stage):
-    run, now = drive_to(run, world, stage)
-    world.canary = replace(world.canary, deleted=True)
-    assert "canary Deployment app-canary was deleted" in one_pass(run, world, now).run.reason
-    world.log.clear()
-    assert drive(run, world).phase is Phase.ABORTED
-    assert world.log[-3:] == ["DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
-
-
-def test_a_template_that_somebody_changes_in_mid_run_ends_it(run, world, make):
-    run, now = drive_to(run, world, "analyse")
-    world.stable = make.workload({"app": "app:v9"})
-    assert "pod template of app was changed" in one_pass(run, world, now + 1).run.reason
+    aborted = one_pass(run, world, now + 1, **seen).run
+    assert aborted.phase is Phase.ABORTING
+    assert reason in aborted.reason
 
 
 def test_an_abort_asked_for_another_run_is_not_for_this_one(run, world):
@@ -178,43 +130,10 @@ def test_pods_that_never_become_available_never_get_into_the_route(run, world, m
 
 
 def test_a_service_that_was_away_for_longer_than_a_limit_tries_before_it_gives_up(run, world):
-    view = replace(world.view(), first_look=True)
-    back = decide(Situation(run=run, view=view, evidence=world.evidence(), now=1000.0))
+    back = one_pass(run, world, 1000.0, first_look=True)
     assert (back.run.phase, back.run.stage) == (Phase.STARTING, "create canary")
     assert type(back.action).__name__ == "CreateCanary"
     assert one_pass(back.run, world, 1001.0).run.phase is Phase.ABORTING  # nothing has come of it
-
-
-def test_without_metrics_the_weight_stays_the_phase_says_why_and_the_run_goes_on_afterwards(run, world):
-    run, now = drive_to(run, world, "analyse")
-    blind = Evidence(unavailable="Prometheus at http://p does not answer")
-    for later in range(1, 60):
-        decision = one_pass(run, world, now + later, blind)
-        run = decision.run
-        assert decision.action is None
-    assert run.phase is Phase.HOLDING
-    assert "Prometheus at http://p does not answer" in run.reason
-    assert one_pass(run, world, now + 60).run.phase is Phase.ANALYSING
-
-
-def test_hold_freezes_the_ramp_and_its_removal_resumes_it(run, world, make):
-    world.verdict = make.verdict(Decision.HEALTHY)
-    run, now = drive_to(run, world, "analyse")
-    world.wishes = Wishes(trigger="app:v2", hold=True)
-    held = run
-    for later in range(1, 50):
-        held = one_pass(held, world, now + later).run
-    assert (held.phase, held.step) == (Phase.HOLDING, 0)
-    world.wishes = Wishes(trigger="app:v2")
-    assert one_pass(held, world, now + 50).run.phase is Phase.ANALYSING
-
-
-def test_a_held_canary_that_turns_bad_is_aborted_all_the_same(run, world, make):
-    run, now = drive_to(run, world, "analyse")
-    world.wishes = Wishes(trigger="app:v2", hold=True)
-    run = one_pass(run, world, now + 1).run
-    world.verdict = make.verdict(Decision.ABORT)
-    assert one_pass(run, world, now + 2).run.phase is Phase.ABORTING
 
 
 AFTER_THE_RAMP = {
@@ -257,50 +176,6 @@ def test_samples_count_only_after_the_observed_share_agrees_with_the_weight(run,
     assert one_pass(run, world, now + 50).run.stage == "analyse"
 
 
-def test_foreign_reverts_are_undone_a_few_times_and_then_end_the_run(run, world):
-    run, now = drive_to(run, world, "analyse")
-    for revert in range(MOST_REVERTS):
-        world.traffic = Traffic(weight=0)
-        run = one_pass(run, world, now).run
-        assert (run.stage, run.reverts) == ("shift weight", revert + 1)
-        world.traffic = Traffic(weight=10)
-        run = one_pass(run, world, now + 1).run
-        now += 5
-    world.traffic = Traffic(weight=0)
-    assert "somebody else changed the weights" in one_pass(run, world, now).run.reason
-
-
-@pytest.mark.parametrize(
-    ("phase", "stage"), [(Phase.STARTING, "route canary"), (Phase.ANALYSING, "shift weight")], ids=["first", "later"]
-)
-def test_a_route_that_is_put_back_before_anybody_looks_is_a_foreign_revert_too(run, world, phase, stage):
-    run, now = drive_to(run, world, stage, phase)
-    for _ in range(MOST_REVERTS + 1):
-        now += 1
-        view = replace(world.view(), wrote=True)  # and what it writes is gone at the next look
-        run = decide(Situation(run=run, view=view, evidence=world.evidence(), now=now)).run
-    assert run.phase is Phase.ABORTING
-    assert "somebody else changed the weights" in run.reason
-
-
-def test_a_write_that_failed_or_was_never_made_is_nobody_s_revert(run, world):
-    run, now = drive_to(run, world, "shift weight")
-    view = replace(world.view(), wrote=False)
-    for later in range(1, 6):
-        run = decide(Situation(run=run, view=view, evidence=world.evidence(), now=now + later)).run
-    assert (run.phase, run.reverts) == (Phase.ANALYSING, 0)
-
-
-def test_a_gate_waits_for_approval_of_this_very_run(make):
-    world = make.world(verdict=make.verdict(Decision.HEALTHY))
-    run = drive(begin(make.run(policy=make.policy(approve_before_promotion=True)), now=0.0), world)
-    assert run.phase is Phase.AWAITING_APPROVAL
-    world.wishes = Wishes(trigger="app:v2", approve="app-0")
-    assert one_pass(run, world, 300.0).run.phase is Phase.AWAITING_APPROVAL
-    world.wishes = Wishes(trigger="app:v2", approve="app-1")
-    assert one_pass(run, world, 301.0).run.phase is Phase.PROMOTING
-
-
 def test_a_stable_that_cannot_roll_out_gets_its_old_template_back_before_the_canary_leaves(run, world, make):
     world.verdict = make.verdict(Decision.HEALTHY)
 
@@ -332,42 +207,6 @@ def test_a_metric_without_data_is_never_promoted(run, world, make):
     assert drive(run, world).phase is Phase.ANALYSING
 
 
-def test_a_route_that_somebody_puts_back_on_the_way_out_is_drained_again_before_any_pod_goes(run, world, make):
-    world.verdict = make.verdict(Decision.HEALTHY)
-    edited = []
-
-    def edit(run, world, now):
-        if run.stage == "settle restored" and not edited:
-            edited.append(now)
-            world.traffic = Traffic(weight=25)
-            world.log.clear()
-
-    assert drive(run, world, each=edit).phase is Phase.SUCCEEDED
-    assert world.log == ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
-
-
-def test_weights_that_somebody_takes_away_during_promotion_do_not_hold_it_up(run, world, make):
-    world.verdict = make.verdict(Decision.HEALTHY)
-
-    def revert(run, world, now):
-        if run.phase is Phase.PROMOTING and run.stage == "settle stable":
-            world.traffic = Traffic(weight=0)
-
-    assert drive(run, world, each=revert).phase is Phase.SUCCEEDED
-
-
-def test_a_promotion_that_somebody_undoes_is_no_success(run, world, make):
-    world.verdict = make.verdict(Decision.HEALTHY)
-
-    def undo(run, world, now):
-        if run.phase is Phase.PROMOTING and run.stage == "settle stable":
-            world.stable = make.workload({"app": "app:v1"})
-
-    ended = drive(run, world, each=undo)
-    assert (ended.phase, world.canary, world.traffic) == (Phase.ABORTED, None, None)
-    assert "somebody else changed the image" in ended.reason
-
-
 def test_a_promotion_is_aborted_when_its_canary_breaks_and_traffic_does_not_wait_for_stable(run, world, make):
     world.verdict = make.verdict(Decision.HEALTHY)
 
@@ -392,46 +231,3 @@ def test_only_the_containers_whose_image_changes_tell_whether_stable_is_restored
 
     assert drive(run, world, each=break_stable).phase is Phase.ABORTED
     assert world.stable.images == old
-
-
-def test_the_time_that_a_user_holds_a_run_is_not_counted_against_its_deadline(make):
-    world = make.world(verdict=make.verdict(Decision.CONTINUE))
-    run = begin(make.run(policy=make.policy(deadline_seconds=100)), now=0.0)
-    run, now = drive_to(run, world, "analyse")
-    world.wishes = Wishes(trigger="app:v2", hold=True)
-    run = one_pass(run, world, now + 1).run
-    world.wishes = Wishes(trigger="app:v2")
-    resumed = one_pass(run, world, now + 1000).run
-    assert resumed.phase is Phase.ANALYSING
-    assert one_pass(resumed, world, now + 1100).run.phase is Phase.ABORTING
-
-
-def test_a_hold_that_was_set_from_the_start_keeps_the_canary_at_zero(run, world):
-    world.wishes = Wishes(trigger="app:v2", hold=True)
-    held = drive(run, world, until=60)
-    assert (held.phase, world.traffic) == (Phase.HOLDING, Traffic())
-
-
-SHARES = {
-    # canary, total, weight -> agrees
-    "no requests contradict nothing": (0, 0, 10, True),
-    "exact": (100, 1000, 10, True),
-    "old split": (0, 1000, 10, False),
-    "chance": (13, 100, 10, True),
-    "all drained": (0, 1000, 0, True),
-    "still draining": (60, 1000, 0, False),
-    "thin": (1, 3, 10, True),
-}
-
-
-@pytest.mark.parametrize(("canary", "total", "weight", "agrees"), SHARES.values(), ids=SHARES)
-def test_the_observed_share_agrees_with_the_weight(canary, total, weight, agrees):
-    assert Share(canary=canary, total=total).agrees_with(weight) is agrees
-
-
-@pytest.mark.parametrize(
-    ("stable", "weight", "replicas"),
-    [(1, 10, 1), (3, 10, 2), (3, 50, 2), (10, 50, 5), (10, 5, 2), (100, 25, 25), (7, 100, 7)],
-)
-def test_the_canary_is_as_large_as_its_weight_needs(stable, weight, replicas):
-    assert canary_replicas(stable, weight) == replicas

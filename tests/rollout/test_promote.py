@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from canary_analyzer.analysis import Decision
-from canary_analyzer.rollout.decide import decide
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import Situation, first_stage
+from canary_analyzer.rollout.programs import first_stage
 from canary_analyzer.rollout.rolling import Rolling
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.routing import Traffic
+from driving import one_pass
 
 
 def at(run, phase):
@@ -21,7 +21,7 @@ def at(run, phase):
 
 
 def decided(run, world, now=6.0):
-    return decide(Situation(run=run, view=world.view(), evidence=world.evidence(), now=now)).run
+    return one_pass(run, world, now).run
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ import pytest
 
 from canary_analyzer.analysis import Decision
 from canary_analyzer.rollout.actions import CloseRequest, RollStable
-from canary_analyzer.rollout.decide import begin, decide
+from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import OnInconclusive
-from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.rolling import POD_HASH, PodSet, RollingView
 from canary_analyzer.rollout.rolling_spec import rolling, shaped
 from canary_analyzer.rollout.sibling import container_images
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Evidence, Share, View, Wishes, Workload
+from driving import drive, one_pass
 
 REPLICAS, SURGE, READY_AFTER, PACE = 4, 1, 2, 20
 TEMPLATES = {"app:v1": "old", "app:v2": "new", "app:v3": "theirs"}
@@ -24,6 +24,9 @@ TEMPLATES = {"app:v1": "old", "app:v2": "new", "app:v3": "theirs"}
 def deployment(image="app:v1"):
     template = {"spec": {"containers": [{"name": "app", "image": image}]}}
     return {"metadata": {"name": "app"}, "spec": {"replicas": REPLICAS, "template": template}}
+
+
+ROLLING = rolling(deployment(), PACE)
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Cluster:
     requests: int = 100
     seen: dict = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    now: float = 0
 
     @property
     def spec(self):
@@ -47,6 +51,7 @@ class Cluster:
 
     def advance(self, now):
         """What the controller does within a second."""
+        self.now = now
         if self.spec.get("paused"):
             return
         if container_images(self.document)["app"] == "app:v1":
@@ -57,8 +62,8 @@ class Cluster:
         missing = min(REPLICAS, REPLICAS + SURGE - self.old) - len(self.new)
         self.new += [now + READY_AFTER] * missing
 
-    def view(self, now):
-        ready = sum(at <= now for at in self.new)
+    def view(self):
+        ready = sum(at <= self.now for at in self.new)
         image = container_images(self.document)["app"]
         rolled = image == "app:v1" or (self.old == 0 and ready == REPLICAS)
         stable = Workload(
@@ -83,10 +88,10 @@ class Cluster:
         share = None if self.unavailable else Share(canary=0, total=self.requests)
         return Evidence(verdict=self.verdict, share=share, unavailable=self.unavailable)
 
-    def obey(self, action, run):
+    def obey(self, action):
         match action:
             case RollStable():
-                before, self.document = self.document, shaped(self.document, action, run.rolling)
+                before, self.document = self.document, shaped(self.document, action, ROLLING)
                 if before != self.document:
                     self.log.append(_described(self.document))
             case CloseRequest():
@@ -111,7 +116,7 @@ def start(make):
     def begun(**policy):
         fields = {
             "strategy": Strategy.ROLLING,
-            "rolling": rolling(deployment(), PACE),
+            "rolling": ROLLING,
             "canary": "",
             "canary_service": "",
             "service": "",
@@ -122,33 +127,6 @@ def start(make):
         return begin(make.run(**fields), now=0.0)
 
     return begun
-
-
-def drive(run, cluster, *, until=400, each=lambda run, cluster, now: None):
-    """Take passes a second apart, obeying every write, until the run ends."""
-    for now in range(1, until):
-        each(run, cluster, now)
-        cluster.advance(now)
-        situation = Situation(run=run, view=cluster.view(now), evidence=cluster.evidence(), now=float(now))
-        decision = decide(situation)
-        run = decision.run
-        if run.ended:
-            return run
-        if decision.action is not None:
-            cluster.obey(decision.action, run)
-    return run
-
-
-def drive_to(run, cluster, stage, **how):
-    """Take passes until the run is at a stage."""
-    reached = []
-
-    def stop(run, cluster, now):
-        if run.stage == stage:
-            reached.append((run, now))
-
-    drive(run, cluster, each=stop, **how)
-    return reached[0]
 
 
 def test_good_pods_replace_the_old_ones_and_nothing_but_the_image_stays_changed(start, cluster, make):
@@ -209,10 +187,10 @@ def test_a_process_killed_at_any_write_finishes_the_same_way(start, make, verdic
             world.advance(now)
             if run.stage == "analyse":
                 world.verdict = make.verdict(verdict)
-            decision = decide(Situation(run=run, view=world.view(now), evidence=world.evidence(), now=float(now)))
+            decision = one_pass(run, world, float(now))
             before = (deepcopy(world.document), world.wishes)
             if decision.action is not None:
-                world.obey(decision.action, decision.run)
+                world.obey(decision.action)
             written = (world.document, world.wishes) != before
             killed = written and writes == crash
             if killed:

@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
 from canary_analyzer.rollout.causes import Cause
-from canary_analyzer.rollout.decide import begin, decide
+from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import PROFILES, mistakes, override
-from canary_analyzer.rollout.programs import Situation
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Autoscaler, Wishes
+from driving import drive
 
 SHORT = {"seconds": 5, "requests": 0}
 WEIGHT = {"weight": 50, **SHORT}
@@ -22,19 +22,6 @@ LEFT = ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices",
 
 def start(make, strategy=Strategy.CANARY, **policy):
     return begin(make.run(strategy=strategy, policy=make.policy(**policy)), now=0.0)
-
-
-def drive(run, world, *, until=300, each=lambda run, world, action: None):
-    """Take passes a second apart and obey; `each` sees every action first."""
-    for now in range(1, until):
-        decision = decide(Situation(run=run, view=world.view(), evidence=world.evidence(), now=float(now)))
-        run = decision.run
-        if run.ended:
-            break
-        each(run, world, decision.action)
-        if decision.action is not None:
-            world.obey(decision.action)
-    return run
 
 
 @pytest.fixture
@@ -80,7 +67,7 @@ def test_sessions_stick_at_every_weight_of_the_ramp(make, healthy):
 def test_every_approval_wants_an_annotation_of_its_own(make, healthy):
     asked = []
 
-    def approve_once(run, world, action):
+    def approve_once(run, world, now):
         if run.phase is Phase.AWAITING_APPROVAL and run.step not in asked:
             asked.append(run.step)
             world.wishes = Wishes(trigger="app:v2", approve=run.name)
@@ -92,7 +79,7 @@ def test_every_approval_wants_an_annotation_of_its_own(make, healthy):
 
 
 def test_one_approval_is_never_two(make, healthy):
-    def approve_the_first(run, world, action):
+    def approve_the_first(run, world, now):
         if run.phase is Phase.AWAITING_APPROVAL and run.step == 0:
             world.wishes = Wishes(trigger="app:v2", approve=run.name)
 
@@ -102,7 +89,7 @@ def test_one_approval_is_never_two(make, healthy):
 
 
 def test_the_time_that_an_approval_takes_is_not_the_run_s(make, healthy):
-    def approve_late(run, world, action):
+    def approve_late(run, world, now):
         if run.phase is Phase.AWAITING_APPROVAL and len(run.timeline) and world.waited > 150:
             world.wishes = Wishes(trigger="app:v2", approve=run.name)
         world.waited += 1
@@ -115,18 +102,6 @@ def test_the_time_that_an_approval_takes_is_not_the_run_s(make, healthy):
 # Webhooks --------------------------------------------------------------------------------------------------------
 
 
-def answering(answer_of):
-    """Answer each call when it is made; None is no answer yet."""
-
-    def answer(run, world, action):
-        for call in getattr(action, "calls", ()):
-            world.log.append(call.key)
-            if (answer := answer_of(call)) is not None:
-                world.answers[call.key] = answer
-
-    return answer
-
-
 YES = Answer(passed=True, text="answered 200")
 ALL = {"start": ["a"], "step": ["b"], "promotion": ["c"], "end": ["d"], "rollback": ["e"]}
 
@@ -136,8 +111,9 @@ def order(world):
 
 
 def test_gates_are_asked_before_what_they_guard_and_others_are_told_after_it(make, healthy):
+    healthy.answer = lambda _: YES
     run = start(make, steps=[{"gate": "g"}, WEIGHT], webhooks=ALL)
-    assert drive(run, healthy, each=answering(lambda _: YES)).phase is Phase.SUCCEEDED
+    assert drive(run, healthy).phase is Phase.SUCCEEDED
     assert list(dict.fromkeys(order(healthy))) == [
         "SetTraffic 0",
         "start/0/a",
@@ -160,8 +136,9 @@ NOT_YES = {
 @pytest.mark.parametrize("moment", ["start", "step", "promotion"])
 @pytest.mark.parametrize("answer", NOT_YES.values(), ids=NOT_YES)
 def test_a_gate_that_does_not_say_yes_never_moves_traffic_forward(make, healthy, moment, answer):
+    healthy.answer = lambda _: answer
     run = start(make, steps=[WEIGHT], webhooks={moment: ["a"]}, deadline_seconds=100)
-    ended = drive(run, healthy, each=answering(lambda _: answer))
+    ended = drive(run, healthy)
     assert ended.phase is Phase.ABORTED
     assert "no verdict within 100 s" in ended.reason
     assert "PatchStable" not in healthy.log
@@ -169,45 +146,41 @@ def test_a_gate_that_does_not_say_yes_never_moves_traffic_forward(make, healthy,
 
 
 def test_a_gate_that_is_closed_holds_the_run_with_the_reason_and_opens_later(make, healthy):
-    run = start(make, steps=[WEIGHT], webhooks={"step": ["load-test"]})
-    waiting = drive(run, healthy, until=30, each=answering(lambda _: NOT_YES["answers an error"]))
+    healthy.answer = lambda _: NOT_YES["answers an error"]
+    waiting = drive(start(make, steps=[WEIGHT], webhooks={"step": ["load-test"]}), healthy, until=30)
     assert waiting.phase is Phase.HOLDING
     assert "load-test answered 500" in waiting.reason
-    healthy.answers = {}
-    assert drive(waiting, healthy, each=answering(lambda _: YES)).phase is Phase.SUCCEEDED
+    healthy.answers, healthy.answer = {}, lambda _: YES
+    assert drive(waiting, healthy).phase is Phase.SUCCEEDED
 
 
 def test_a_gate_s_last_word_aborts_at_once(make, healthy):
-    no = Answer(passed=False, text="answered 403", final=True)
-    ended = drive(start(make, webhooks={"start": ["a"]}), healthy, each=answering(lambda _: no))
+    healthy.answer = lambda _: Answer(passed=False, text="answered 403", final=True)
+    ended = drive(start(make, webhooks={"start": ["a"]}), healthy)
     assert (ended.phase, ended.reason) == (Phase.ABORTED, "a webhook has refused: a answered 403")
 
 
 def test_a_gate_that_has_said_yes_is_not_asked_again_after_a_restart(make, healthy):
-    run = start(make, steps=[{"gate": "g"}, WEIGHT])
-    asked = []
-
-    def restarting(run, world, action):
-        answering(lambda _: YES)(run, world, action)
-        asked.extend(getattr(action, "calls", ()))
+    def restart(run, world, now):
         if run.passed:
             world.answers = {}  # all that the process knew
 
-    drive(run, healthy, each=restarting)
-    assert len(asked) == 1
+    healthy.answer = lambda _: YES
+    drive(start(make, steps=[{"gate": "g"}, WEIGHT]), healthy, each=restart)
+    assert healthy.log.count("gate/0/g") == 1
 
 
 def test_who_is_only_told_holds_nothing_up_for_long(make, healthy):
     run = start(make, steps=[WEIGHT], webhooks={"end": ["deaf"], "rollback": ["deaf"]})
-    assert drive(run, healthy, each=answering(lambda _: None)).phase is Phase.SUCCEEDED
+    assert drive(run, healthy).phase is Phase.SUCCEEDED
 
 
 def test_a_roll_back_is_told_when_traffic_has_gone_back(make, healthy):
-    def turn_bad(run, world, action):
-        answering(lambda _: YES)(run, world, action)
+    def turn_bad(run, world, now):
         if run.weight == 50:
             world.verdict = make.verdict(Decision.ABORT)
 
+    healthy.answer = lambda _: YES
     drive(start(make, webhooks=ALL, steps=[WEIGHT]), healthy, each=turn_bad)
     assert order(healthy)[-3:] == ["SetTraffic 0", "rollback/0/e", "end/0/d"]
 
@@ -230,7 +203,7 @@ def test_green_is_as_large_as_blue_from_the_start_and_gets_nearly_all_at_once(ma
 
 
 def test_green_that_turns_bad_after_the_switch_loses_all_traffic_at_once(make, healthy):
-    def turn_bad(run, world, action):
+    def turn_bad(run, world, now):
         if run.weight == 100:
             world.verdict = make.verdict(Decision.ABORT)
 
@@ -248,7 +221,7 @@ def test_green_that_turns_bad_after_the_switch_loses_all_traffic_at_once(make, h
     ],
 )
 def test_green_that_a_person_promotes_gets_all_requests_before_blue_is_replaced(make, healthy, weight, expected):
-    def promote(run, world, action):
+    def promote(run, world, now):
         if (run.phase, run.weight, run.stage) == (Phase.ANALYSING, weight, "analyse"):
             world.wishes = replace(world.wishes, promote=run.name)
 
@@ -259,7 +232,7 @@ def test_green_that_a_person_promotes_gets_all_requests_before_blue_is_replaced(
 
 
 def test_blue_that_is_changed_while_green_takes_over_is_not_overwritten(make, healthy):
-    def promote(run, world, action):
+    def promote(run, world, now):
         if (run.phase, run.stage) == (Phase.ANALYSING, "analyse"):
             world.wishes = replace(world.wishes, promote=run.name)
         if (run.phase, run.stage) == (Phase.PROMOTING, "settle weight"):
@@ -301,7 +274,7 @@ def test_a_fresh_baseline_gets_what_the_canary_gets_and_leaves_with_it(make, hea
 def test_stable_cannot_shrink_from_before_the_first_weight_until_traffic_is_back(make, judged):
     world = make.world(autoscaler=Autoscaler(minimum=1, maximum=10, held=False))
 
-    def judge(run, world, action):
+    def judge(run, world, now):
         world.verdict = make.verdict(judged) if run.weight == 50 else None
 
     drive(start(make, steps=[WEIGHT]), world, each=judge)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from canary_analyzer.rollout.advice import in_sight
-from canary_analyzer.rollout.decide import SLOW_SECONDS, decide
+from canary_analyzer.rollout.decide import SLOW_SECONDS
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import PROGRAMS, Situation
+from canary_analyzer.rollout.programs import PROGRAMS
 from canary_analyzer.rollout.view import Autoscaler
 from canary_analyzer.routing import Traffic
+from driving import one_pass
 
 TOO_LONG = 10_000.0
 GONE = {"canary": None, "canary_services": False, "services_left": False, "routed": False, "weight": None}
@@ -32,8 +33,7 @@ def looked(run, world, make):
             }
         )
         world.canary, world.services = make.workload(replicas=2), True
-        view = replace(world.view(), write_trouble="403 forbidden", **seen)
-        return decide(Situation(run=stuck, view=view, evidence=world.evidence(), now=seconds)).run
+        return one_pass(stuck, world, seconds, write_trouble="403 forbidden", **seen).run
 
     return decided
 
