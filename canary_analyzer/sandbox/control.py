@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -120,7 +120,7 @@ def _killer(client: KubeClient, load: aiohttp.ClientSession) -> Handler:
         except ApiError as error:
             return _error(error.status, error.message)
         began = time.time()
-        killed = _kill_children(f"HOST={local((pod.get('status') or {}).get('podIP', ''))}")
+        killed = kill_children(f"HOST={local((pod.get('status') or {}).get('podIP', ''))}")
         if not killed:
             return _error(404, f"pod {namespace}/{name}: no process")
         await _tell(load, name, began)
@@ -166,18 +166,24 @@ def _autoscaler(client: KubeClient) -> Handler:
     return wish
 
 
-def _kill_children(variable: str) -> int:
+def kill_children(variable: str) -> int:
     """Kill, with all of their session, this process's children that have a variable; a pod has its address there."""
     killed = 0
-    for tasks in Path("/proc/self/task").glob("*/children"):
-        for pid in map(int, tasks.read_text().split()):
-            try:
-                if variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                    os.killpg(pid, signal.SIGKILL)
-                    killed += 1
-            except (OSError, ProcessLookupError):
-                continue
+    for pid in _children():
+        with suppress(OSError):  # it has ended by itself
+            if variable.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                os.killpg(pid, signal.SIGKILL)
+                killed += 1
     return killed
+
+
+def _children() -> list[int]:
+    """Return the processes that this one's threads have started; threads may end while they are being asked."""
+    found: list[int] = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, children.read_text().split())
+    return found
 
 
 def _mesh(mesh: MeshAgent) -> Handler:
