@@ -88,7 +88,9 @@ def _partly(deployment: Document, around: Surroundings, offers: Offers) -> list[
     """Check what the Deployment alone tells."""
     objections = plan.unfit(deployment, around.workload)
     request = plan.requested(deployment, offers, objections)
-    return objections + (plan.pointless(deployment, request) if request is not None else [])
+    if request is not None:
+        objections += plan.pointless(deployment, request) + plan.all_at_once(deployment, request.strategy)
+    return objections
 
 
 def _brought(deployment: Document) -> list[str]:

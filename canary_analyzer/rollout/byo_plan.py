@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from canary_analyzer import routing
 from canary_analyzer.rollout import annotations, sibling
-from canary_analyzer.rollout.plan import Offers, Refused, Surroundings, pods_of, run_name, unfit, unknown_webhooks
+from canary_analyzer.rollout.plan import (
+    Offers,
+    Refused,
+    Surroundings,
+    all_at_once,
+    pods_of,
+    run_name,
+    unfit,
+    unknown_webhooks,
+)
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import all_traffic
 from canary_analyzer.rollout.run import RouteRef, Run
@@ -94,7 +103,7 @@ def _unfit_baseline(brought: Brought) -> list[str]:
         return [f"annotation {annotations.BASELINE} = {name!r}: that is the canary itself; name the stable Deployment"]
     if brought.stable is None or brought.stable_workload is None:
         return [f"annotation {annotations.BASELINE} = {name!r}: there is no such Deployment in this namespace"]
-    found = list(unfit(brought.stable, brought.stable_workload))
+    found = unfit(brought.stable, brought.stable_workload) + all_at_once(brought.stable, Strategy.BRING_YOUR_OWN)
     if brought.busy:
         found.append(f"run {brought.busy} compares with {name} just now; it has to end first")
     mine, theirs = sibling.container_images(brought.canary), sibling.container_images(brought.stable)

@@ -9,7 +9,9 @@ from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.options import Baseline
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import all_traffic
+from canary_analyzer.rollout.rolling_spec import bounds
 from canary_analyzer.rollout.run import FreshBaseline, RouteRef, Run
+from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Workload
 from canary_analyzer.routing import Document
 
@@ -76,7 +78,7 @@ def plan(deployment: Document, around: Surroundings, offers: Offers, number: int
     routes = _routes(deployment, around, request, name, objections)
     label = _label(deployment, routes, around, objections)
     if request is not None:
-        objections += pointless(deployment, request)
+        objections += pointless(deployment, request) + all_at_once(deployment, request.strategy)
     if routes is not None:
         objections += _all_taken(deployment, around, routes.target)
     if objections or request is None or routes is None or label is None:
@@ -157,7 +159,21 @@ def unfit(deployment: Document, workload: Workload) -> list[str]:
         found.append(
             f"{name} has strategy Recreate, which stops every pod before the new ones start; use RollingUpdate"
         )
+    if deployment["spec"].get("paused"):
+        found.append(f"{name} is paused: run `kubectl rollout resume deployment/{name}`")
     return found
+
+
+def all_at_once(deployment: Document, strategy: Strategy) -> list[str]:
+    """Say that stable would lose every pod on promotion while it still has requests; in blue-green it has none then."""
+    spec, name = deployment["spec"], deployment["metadata"]["name"]
+    replicas, (_, unavailable) = spec.get("replicas", 1), bounds(spec)
+    if strategy not in (Strategy.CANARY, Strategy.BRING_YOUR_OWN) or not 0 < replicas <= unavailable:
+        return []
+    return [
+        f"{name} has maxUnavailable {unavailable} of {replicas} replicas: when it is given the new image, all its pods "
+        "go before a new one serves; use maxSurge: 1 and maxUnavailable: 0"
+    ]
 
 
 def requested(deployment: Document, offers: Offers, objections: list[str]) -> annotations.Request | None:

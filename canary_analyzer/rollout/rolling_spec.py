@@ -93,14 +93,9 @@ def objections(deployment: Document, pace_seconds: int, deadline_seconds: float)
     """Return why a rolling update of this Deployment could not be watched or undone; one sentence each."""
     name, spec = deployment["metadata"]["name"], deployment["spec"]
     return [
-        *_paused(name, spec),
         *_without_baseline(name, spec),
         *_too_slow(name, spec, rolling(deployment, pace_seconds).pace_seconds, deadline_seconds),
     ]
-
-
-def _paused(name: str, spec: Mapping[str, Any]) -> list[str]:
-    return [f"{name} is paused: run `kubectl rollout resume deployment/{name}`"] if spec.get("paused") else []
 
 
 def _without_baseline(name: str, spec: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ def deployment(name, image, version, **annotations):
 
 
 STABLE = deployment("web", "app:v1", "stable")
+SPARE = STABLE | {"spec": STABLE["spec"] | {"replicas": 3, "strategy": {"rollingUpdate": {"maxUnavailable": "100%"}}}}
 CANARY = deployment("web-next", "app:v2", "next", **{BASELINE: "web"})
 SERVICE = {"metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "web"}}}
 SUBSETS = [{"name": version, "labels": {"version": version}} for version in ("stable", "next")]
@@ -79,6 +80,7 @@ REFUSED = {
     "itself": ({"canary": annotated(**{BASELINE: "web-next"})}, "that is the canary itself"),
     "the same images": ({"canary": deployment("web-next", "app:v1", "next", **{BASELINE: "web"})}, "the same images"),
     "stable is rolling out": ({"available": 1}, "not fully rolled out"),
+    "stable would lose all pods at once": ({"stable": SPARE}, "maxUnavailable 3 of 3 replicas"),
     "no route to both": ({"routed": route(("stable", 100))}, "Add a destination for web-next with weight 0"),
     "another run": ({"busy": "web-7"}, "run web-7 compares with web just now"),
     "two triggers": ({"canary": annotated(**{IMAGE: "app:v3"})}, "remove one of the two"),

@@ -2,9 +2,10 @@ from copy import deepcopy
 
 import pytest
 
-from canary_analyzer.rollout.annotations import CONFIG, IMAGE
+from canary_analyzer.rollout.annotations import CONFIG, IMAGE, STRATEGY
 from canary_analyzer.rollout.plan import Offers, Refused, Surroundings, plan
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.rollout.strategy import Strategy
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1",
@@ -86,8 +87,11 @@ def test_it_is_refused_when_stable_is_not_rolled_out(around, make):
     refused(around(workload=make.workload(available=2)), "not fully rolled out (3 updated, 2 available, 3 wanted)")
 
 
+AT_ONCE = {"rollingUpdate": {"maxUnavailable": "100%"}}
 REFUSALS = {
     "strategy Recreate": (changed(["spec", "strategy"], {"type": "Recreate"}), {}, "strategy Recreate"),
+    "paused": (changed(["spec", "paused"], True), {}, "kubectl rollout resume deployment/app"),
+    "all pods go at once": (changed(["spec", "strategy"], AT_ONCE), {}, "maxUnavailable 3 of 3 replicas"),
     "image already runs": (changed(["metadata", "annotations", IMAGE], "app:v1"), {}, "already runs app:v1"),
     "annotation does not parse": (changed(["metadata", "annotations", CONFIG], "x: 1"), {}, "x: there is no such"),
     "no Service": (DEPLOYMENT, {"services": []}, "no Service selects the pods of app"),
@@ -127,6 +131,12 @@ def test_every_objection_is_told_at_once(around, make):
     with pytest.raises(Refused) as error:
         plan(deployment, around(workload=make.workload(replicas=0), routes=[]), OFFERS, 1, 0.0)
     assert len(error.value.reasons) == 4
+
+
+def test_blue_that_loses_all_pods_at_once_has_no_requests_then(around):
+    asked = changed(["spec", "strategy"], AT_ONCE)
+    asked["metadata"]["annotations"][STRATEGY] = "blue-green"
+    assert plan(asked, around(), OFFERS, number=1, now=0.0).strategy is Strategy.BLUE_GREEN
 
 
 def refused(around, says, deployment=DEPLOYMENT):

@@ -95,7 +95,6 @@ OBJECTIONS = {
     # spec, pace, deadline -> parts of each sentence
     "fits": ({}, 60, 3600, []),
     "no pace": ({}, 0, 3600, []),
-    "paused": ({"paused": True}, 60, 3600, ["kubectl rollout resume deployment/app"]),
     "no old pod would be left": (
         {"replicas": 1, "strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}},
         60,
@@ -109,7 +108,12 @@ OBJECTIONS = {
         3600,
         ["rolls out in 100 batches, 6000 s in all, but deadline_seconds is 3600"],
     ),
-    "several at once": ({"paused": True, "progressDeadlineSeconds": 30}, 60, 3600, ["is paused", "less than"]),
+    "several at once": (
+        {"replicas": 100, "progressDeadlineSeconds": 30},
+        60,
+        100,
+        ["must be less than progressDeadlineSeconds of app, 30", "but deadline_seconds is 100"],
+    ),
 }
 
 
