@@ -18,6 +18,7 @@ from kubernetes.client.exceptions import ApiException
 from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound
 from canary_analyzer.cluster.exchange import Request, content, refusal, watched
 from canary_analyzer.routing import Document
+from canary_analyzer.timely_http import in_time
 
 TIMEOUT = (5.0, 15.0)
 """Seconds to connect, and to begin an answer or go on with it."""
@@ -89,7 +90,9 @@ def api_client(configuration: kubernetes.client.Configuration) -> kubernetes.cli
     configuration.connection_pool_maxsize = 32
     configuration.retries = False  # urllib3 would try three times more, and sleep for as long as a server likes
     configuration.keep_alive = True  # a watch over a network that is gone is noticed
-    return kubernetes.client.ApiClient(configuration)
+    client = kubernetes.client.ApiClient(configuration)
+    in_time(client.rest_client.pool_manager)
+    return client
 
 
 class Cluster:

@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from canary_analyzer.metrics.raw import Answer, NotPrometheusError, RawSeries, RefusedError, answered
+from canary_analyzer.timely_http import Adapter
 
 # Connecting is tried once more, at once. The real second try is the next tick, which this must not delay.
 RETRIES = Retry(total=1, connect=1, read=False, status=0, backoff_factor=0)
@@ -99,6 +100,7 @@ class PrometheusReader:
             timeout=timeout_seconds,
             method="POST",
         )
+        session.mount(self._prometheus.url, Adapter(max_retries=RETRIES))  # in place of the library's own
 
     def points(self, selector: str, *, at: float, window_seconds: float) -> Iterator[RawSeries]:
         """Yield every raw sample of the selected series in the `window_seconds` up to `at` (unix seconds).

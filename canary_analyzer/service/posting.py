@@ -13,6 +13,7 @@ import requests
 from pydantic import AfterValidator
 
 from canary_analyzer import __version__
+from canary_analyzer.timely_http import Adapter
 
 
 def _a_whole_path(path: Path) -> Path:
@@ -75,6 +76,11 @@ def secret(path: Path) -> str:
 
 class _Session(requests.Session):
     """Takes a redirect for an answer like any other: to know where it leads, requests would read all of its body."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, Adapter())
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Nowhere."""
