@@ -29,6 +29,7 @@ PROFILE = {
     "promote_seconds": 60,
     "deadline_seconds": 150,
     "rolling": {"pace_seconds": 10},
+    "blue_green": {"analysis_seconds": 8, "requests": 100, "keep_seconds": 4},
     "steps": [{"weight": 10, "seconds": 6, "requests": 20}, {"weight": 50, "seconds": 8, "requests": 100}],
 }
 AUTOSCALER = {
@@ -47,6 +48,16 @@ TRAFFIC_POLICY = {
     "metadata": {"name": "flask-app", "namespace": WATCHED},
     "spec": {"host": "flask-app", "trafficPolicy": {"loadBalancer": {"simple": "LEAST_REQUEST"}}},
 }
+CANARY, ROLLING, BLUE_GREEN = ({"strategy": name} for name in ("canary", "rolling", "blue-green"))
+ROLLOUTS = (
+    # image, how it is asked for, how it ends
+    ("v2", CANARY, "Succeeded"),
+    ("v1", ROLLING, "Succeeded"),
+    ("v2", BLUE_GREEN, "Succeeded"),
+    ("v1", CANARY | {"config": "{baseline: fresh}"}, "Succeeded"),
+    ("v2-errors", CANARY | {"config": None}, "Aborted"),
+    ("v2-crash", CANARY, "Aborted"),
+)
 PATHS = {
     "Namespace": ("api/v1", "namespaces"),
     "ServiceAccount": ("api/v1", "serviceaccounts"),
@@ -237,7 +248,7 @@ def remember(box, run):
 def uninstall(box, user, documents):
     """What `helm uninstall` does in the middle of a run: its hook first, then the replicas go."""
     served = user.answered()["v2"]
-    user.canary("flask-app:v2", strategy="canary")
+    user.canary("flask-app:v2", **CANARY)
     user.eventually(lambda: user.answered()["v2"] > served, "requests at the canary")
     hook = next(each for each in documents if each["kind"] == "Job")["spec"]["template"]
     metadata = hook["metadata"] | {"name": "hook", "namespace": OWN}
@@ -256,13 +267,12 @@ def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(
     box.create(TRAFFIC_POLICY)
     route, lost = user.route(kind), user.load()["lost"]
 
-    ends = {}
-    for image, strategy in (("v2", "canary"), ("v1", "rolling"), ("v2-errors", "canary"), ("v2-crash", "canary")):
-        user.canary(f"flask-app:{image}", strategy=strategy)
-        ends[image] = user.ended()["phase"]
-        if image == "v2":
-            remember(box, user.status()["run"])
-    assert ends == {"v2": "Succeeded", "v1": "Succeeded", "v2-errors": "Aborted", "v2-crash": "Aborted"}
+    for number, (image, asked_for, end) in enumerate(ROLLOUTS):
+        user.canary(f"flask-app:{image}", **asked_for)
+        ended = user.ended()
+        assert ended["phase"] == end, ended
+        if number == 0:
+            remember(box, ended["run"])
 
     uninstall(box, user, installed)
     assert user.ended()["phase"] == "Aborted"
