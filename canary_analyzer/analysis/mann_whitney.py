@@ -261,8 +261,8 @@ def _effect(control: Floats, experiment: Floats, measure: EffectSize) -> float:
         n, m = experiment.size, control.size
         ranks = _rank_sum(experiment, np.sort(np.concatenate((experiment, control))))
         return (ranks - n * (n + 1) / 2) / (n * m)
-    means = experiment.mean(), control.mean()
-    return float(means[0] / means[1]) if all(means) else float("nan")
+    means = float(experiment.mean()), float(control.mean())
+    return means[0] / means[1] if all(means) else math.nan
 
 
 def _finding(shift: Shift, tolerance: float, direction: Direction) -> Label:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from canary_analyzer.analysis.mann_whitney import classify, hodges_lehmann
@@ -78,6 +78,7 @@ def test_points_moved_by_some_amount_move_the_shift_by_as_much(control, experime
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=12), st.lists(st.floats(-1e6, 1e6), max_size=12))
+@example([5e-324, 5e-324], [1e6, 2e6])
 def test_any_points_get_an_answer(control, experiment):
     found = classify(control, experiment)
     assert found.label != "High" or found.low > 0
