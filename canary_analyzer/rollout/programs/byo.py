@@ -28,10 +28,6 @@ def _weight_held(s: Situation) -> bool:
     return goals.traffic_set(s) or set(s.view.missing_routes) == set(s.run.routes)
 
 
-def _named(program: Program, name: str) -> Stage:
-    return next(stage for stage in program if stage.name == name)
-
-
 def _routes_restored(s: Situation) -> bool:
     return not s.view.marked and goals.disowned(s)
 
@@ -49,24 +45,26 @@ def _limit(run: Run) -> float:
     return run.policy.promote_seconds if may_patch(run) else math.inf
 
 
-_DRAIN = _named(ramp.LEAVING, "drain canary")
-
 _LEAVING: Program = (
-    _DRAIN,
-    _named(ramp.LEAVING, "settle drained"),
+    ramp.DRAIN_CANARY,
+    ramp.SETTLE_DRAINED,
     Stage(name="restore route", done=_routes_restored, action=lambda _: RestoreRoutes(), waits=goals.way_back),
     Stage(name="settle restored", done=goals.settled),
     Stage(name="release floor", done=goals.floor_released, action=lambda _: ReleaseFloor(), waits=goals.floor),
-    _named(ramp.LEAVING, "tell the end"),
-    ramp.CLOSE,
+    ramp.TELL_THE_END,
+    ramp.CLOSE_REQUEST,
 )
 
-STARTING: Program = tuple(stage for stage in ramp.STARTING if stage.name != "create canary")
+STARTING: Program = (ramp.AWAIT_CANARY, ramp.ROUTE_CANARY, ramp.SETTLE_ROUTE)
 
-STEP: Program = tuple(
-    replace(stage, action=lambda _: None) if stage.name == "analyse" else stage
-    for stage in ramp.STEP
-    if stage.name != "scale canary"
+STEP: Program = (
+    ramp.TAKE_APPROVAL,
+    ramp.HOLD_FLOOR,
+    ramp.AWAIT_SCALED_CANARY,
+    ramp.ASK_WEBHOOKS,
+    ramp.SHIFT_WEIGHT,
+    ramp.SETTLE_WEIGHT,
+    replace(ramp.ANALYSE, action=lambda _: None),  # its size is the user's affair
 )
 
 PROMOTING: Program = (
@@ -87,7 +85,7 @@ PROMOTING: Program = (
         samples=True,
     ),
     Stage(name="await stable", done=goals.stable_available, limit=_limit, late=goals.not_rolled_out),
-    Stage(name="settle stable", done=goals.paused),
+    ramp.SETTLE_STABLE,
     *_LEAVING,
 )
 
@@ -103,8 +101,8 @@ ABORTING: Program = (
         done=lambda s: not may_patch(s.run) or goals.stable_recovered(s),
         waits=goals.recovery,
     ),
-    _DRAIN,
-    _named(ramp.ABORTING, "tell of the roll-back"),
+    ramp.DRAIN_CANARY,
+    ramp.TELL_OF_THE_ROLL_BACK,
     *_LEAVING[1:],
 )
 

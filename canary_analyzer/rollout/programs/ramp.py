@@ -43,133 +43,163 @@ def _telling(moment: Moment) -> Callable[[Situation], Action]:
     return lambda s: CallWebhooks(calls=told(s.run, moment))
 
 
-CLOSE = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=goals.closing)
+# Starting --------------------------------------------------------------------------------------------------------
 
-LEAVING: Program = (
-    Stage(name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING, waits=goals.drain),
-    Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary"),
-    Stage(
-        name="restore route",
-        done=goals.given_back,
-        action=lambda _: RestoreRoutes(),
-        given=goals.drained,
-        back="drain canary",
-        waits=goals.way_back,
-    ),
-    Stage(name="settle restored", done=goals.settled, given=goals.off_route, back="drain canary"),
-    Stage(
-        name="release floor",
-        done=goals.floor_released,
-        action=lambda _: ReleaseFloor(),
-        given=goals.off_route,
-        back="drain canary",
-        waits=goals.floor,
-    ),
-    Stage(
-        name="delete canary",
-        done=goals.canary_deleted,
-        action=lambda _: DeleteCanary(),
-        given=goals.off_route,
-        back="drain canary",
-        waits=goals.pods_gone,
-    ),
-    Stage(
-        name="delete services",
-        done=goals.services_deleted,
-        action=lambda _: DeleteCanaryServices(),
-        given=goals.off_route,
-        back="drain canary",
-        waits=goals.services_gone,
-    ),
-    Stage(name="tell the end", done=goals.all_told(Moment.END), action=_telling(Moment.END)),
-    CLOSE,
+CREATE_CANARY = Stage(
+    name="create canary",
+    done=goals.canary_created,
+    action=lambda s: CreateCanary(replicas=goals.replicas_needed(s)),
+    limit=goals.start_limit,
+    late=goals.uncreated,
 )
-"""The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
+AWAIT_CANARY = Stage(name="await canary", done=goals.canary_available, limit=goals.start_limit, late=goals.unavailable)
+# Both destinations in one write, the canary at 0 %: proxies learn of it before the first request may go there.
+ROUTE_CANARY = Stage(
+    name="route canary",
+    done=goals.traffic_set,
+    action=_set_traffic,
+    limit=goals.start_limit,
+    late=goals.unrouted,
+    given=goals.traffic_kept,
+    back="route canary",
+    routes=True,
+)
+SETTLE_ROUTE = Stage(name="settle route", done=goals.settled)
 
-STARTING: Program = (
-    Stage(
-        name="create canary",
-        done=goals.canary_created,
-        action=lambda s: CreateCanary(replicas=goals.replicas_needed(s)),
-        limit=goals.start_limit,
-        late=goals.uncreated,
-    ),
-    Stage(name="await canary", done=goals.canary_available, limit=goals.start_limit, late=goals.unavailable),
-    # Both destinations in one write, the canary at 0 %: proxies learn of it before the first request may go there.
-    Stage(
-        name="route canary",
-        done=goals.traffic_set,
-        action=_set_traffic,
-        limit=goals.start_limit,
-        late=goals.unrouted,
-        given=goals.traffic_kept,
-        back="route canary",
-        routes=True,
-    ),
-    Stage(name="settle route", done=goals.settled),
+STARTING: Program = (CREATE_CANARY, AWAIT_CANARY, ROUTE_CANARY, SETTLE_ROUTE)
+
+# A step of the ramp ----------------------------------------------------------------------------------------------
+
+TAKE_APPROVAL = Stage(name="take approval", done=goals.approval_taken, action=lambda _: TakeApproval())
+HOLD_FLOOR = Stage(
+    name="hold floor",
+    done=goals.floor_held,
+    action=lambda _: HoldFloor(),
+    limit=goals.start_limit,
+    late=goals.not_held,
+    holds=True,
+)
+SCALE_CANARY = Stage(
+    name="scale canary",
+    done=goals.canary_scaled,
+    action=lambda s: ScaleCanary(replicas=goals.replicas_needed(s)),
+    limit=goals.start_limit,
+    late=goals.unscaled,
+    holds=True,
+)
+AWAIT_SCALED_CANARY = Stage(
+    name="await scaled canary",
+    done=goals.canary_available,
+    limit=goals.start_limit,
+    late=goals.unavailable,
+    holds=True,
+)
+ASK_WEBHOOKS = Stage(
+    name="ask webhooks", done=goals.gates_open, action=lambda s: CallWebhooks(calls=due(s.run)), holds=True
+)
+SHIFT_WEIGHT = Stage(
+    name="shift weight",
+    done=goals.traffic_set,
+    action=_set_traffic,
+    traffic=_of_step,
+    limit=goals.start_limit,
+    late=goals.unrouted,
+    given=goals.traffic_kept,
+    back="shift weight",
+)
+SETTLE_WEIGHT = Stage(name="settle weight", done=goals.step_settled, given=goals.traffic_set, back="shift weight")
+ANALYSE = Stage(
+    name="analyse",
+    done=goals.step_over,
+    action=_grow,
+    given=goals.traffic_set,
+    back="shift weight",
+    samples=True,
+    holds=True,
 )
 
 STEP: Program = (
-    Stage(name="take approval", done=goals.approval_taken, action=lambda _: TakeApproval()),
-    Stage(
-        name="hold floor",
-        done=goals.floor_held,
-        action=lambda _: HoldFloor(),
-        limit=goals.start_limit,
-        late=goals.not_held,
-        holds=True,
-    ),
-    Stage(
-        name="scale canary",
-        done=goals.canary_scaled,
-        action=lambda s: ScaleCanary(replicas=goals.replicas_needed(s)),
-        limit=goals.start_limit,
-        late=goals.unscaled,
-        holds=True,
-    ),
-    Stage(
-        name="await scaled canary",
-        done=goals.canary_available,
-        limit=goals.start_limit,
-        late=goals.unavailable,
-        holds=True,
-    ),
-    Stage(name="ask webhooks", done=goals.gates_open, action=lambda s: CallWebhooks(calls=due(s.run)), holds=True),
-    Stage(
-        name="shift weight",
-        done=goals.traffic_set,
-        action=_set_traffic,
-        traffic=_of_step,
-        limit=goals.start_limit,
-        late=goals.unrouted,
-        given=goals.traffic_kept,
-        back="shift weight",
-    ),
-    Stage(name="settle weight", done=goals.step_settled, given=goals.traffic_set, back="shift weight"),
-    Stage(
-        name="analyse",
-        done=goals.step_over,
-        action=_grow,
-        given=goals.traffic_set,
-        back="shift weight",
-        samples=True,
-        holds=True,
-    ),
+    TAKE_APPROVAL,
+    HOLD_FLOOR,
+    SCALE_CANARY,
+    AWAIT_SCALED_CANARY,
+    ASK_WEBHOOKS,
+    SHIFT_WEIGHT,
+    SETTLE_WEIGHT,
+    ANALYSE,
 )
 
-PROMOTING: Program = (
-    Stage(
-        name="patch stable",
-        done=goals.stable_patched,
-        action=lambda s: PatchStable(images=s.run.images),
-        limit=goals.promote_limit,
-        late=goals.unpatched,
-    ),
-    Stage(name="await stable", done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out),
-    # Time alone: until the drain it does not matter how many requests the canary still takes.
-    Stage(name="settle stable", done=goals.paused),
-    *LEAVING,
+# The way out -----------------------------------------------------------------------------------------------------
+
+DRAIN_CANARY = Stage(
+    name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING, waits=goals.drain
 )
+SETTLE_DRAINED = Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary")
+RESTORE_ROUTE = Stage(
+    name="restore route",
+    done=goals.given_back,
+    action=lambda _: RestoreRoutes(),
+    given=goals.drained,
+    back="drain canary",
+    waits=goals.way_back,
+)
+SETTLE_RESTORED = Stage(name="settle restored", done=goals.settled, given=goals.off_route, back="drain canary")
+RELEASE_FLOOR = Stage(
+    name="release floor",
+    done=goals.floor_released,
+    action=lambda _: ReleaseFloor(),
+    given=goals.off_route,
+    back="drain canary",
+    waits=goals.floor,
+)
+DELETE_CANARY = Stage(
+    name="delete canary",
+    done=goals.canary_deleted,
+    action=lambda _: DeleteCanary(),
+    given=goals.off_route,
+    back="drain canary",
+    waits=goals.pods_gone,
+)
+DELETE_SERVICES = Stage(
+    name="delete services",
+    done=goals.services_deleted,
+    action=lambda _: DeleteCanaryServices(),
+    given=goals.off_route,
+    back="drain canary",
+    waits=goals.services_gone,
+)
+TELL_THE_END = Stage(name="tell the end", done=goals.all_told(Moment.END), action=_telling(Moment.END))
+CLOSE_REQUEST = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=goals.closing)
+
+LEAVING: Program = (
+    DRAIN_CANARY,
+    SETTLE_DRAINED,
+    RESTORE_ROUTE,
+    SETTLE_RESTORED,
+    RELEASE_FLOOR,
+    DELETE_CANARY,
+    DELETE_SERVICES,
+    TELL_THE_END,
+    CLOSE_REQUEST,
+)
+"""The way out, for good canaries and bad: no request may meet a pod that is gone, so routes first, pods last."""
+
+# Promoting -------------------------------------------------------------------------------------------------------
+
+PATCH_STABLE = Stage(
+    name="patch stable",
+    done=goals.stable_patched,
+    action=lambda s: PatchStable(images=s.run.images),
+    limit=goals.promote_limit,
+    late=goals.unpatched,
+)
+AWAIT_STABLE = Stage(
+    name="await stable", done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out
+)
+# Time alone: until the drain it does not matter how many requests the canary still takes.
+SETTLE_STABLE = Stage(name="settle stable", done=goals.paused)
+
+PROMOTING: Program = (PATCH_STABLE, AWAIT_STABLE, SETTLE_STABLE, *LEAVING)
 
 
 def _before_the_switch(run: Run) -> bool:
@@ -179,28 +209,25 @@ def _before_the_switch(run: Run) -> bool:
 # Blue may lose all its pods at once when it is replaced, so green takes over first, also where a person is in a hurry.
 SWITCH: Program = tuple(
     replace(stage, begins=_before_the_switch)
-    for stage in STEP
-    if stage.name in ("hold floor", "scale canary", "await scaled canary", "shift weight", "settle weight")
+    for stage in (HOLD_FLOOR, SCALE_CANARY, AWAIT_SCALED_CANARY, SHIFT_WEIGHT, SETTLE_WEIGHT)
 )
 PROMOTING_GREEN: Program = (*SWITCH, *PROMOTING)
 
-_DRAIN, *_AFTER_DRAIN = LEAVING
+# Aborting --------------------------------------------------------------------------------------------------------
 
-ABORTING: Program = (
-    Stage(
-        name="restore stable",
-        done=goals.stable_restored,
-        action=lambda s: PatchStable(images=s.run.stable_images),
-        waits=goals.old_images,
-    ),
-    Stage(name="await restored stable", done=goals.stable_recovered, waits=goals.recovery),
-    _DRAIN,
-    Stage(
-        name="tell of the roll-back",
-        done=goals.all_told(Moment.ROLLBACK),
-        action=_telling(Moment.ROLLBACK),
-        given=goals.drained,
-        back="drain canary",
-    ),
-    *_AFTER_DRAIN,
+RESTORE_STABLE = Stage(
+    name="restore stable",
+    done=goals.stable_restored,
+    action=lambda s: PatchStable(images=s.run.stable_images),
+    waits=goals.old_images,
 )
+AWAIT_RESTORED_STABLE = Stage(name="await restored stable", done=goals.stable_recovered, waits=goals.recovery)
+TELL_OF_THE_ROLL_BACK = Stage(
+    name="tell of the roll-back",
+    done=goals.all_told(Moment.ROLLBACK),
+    action=_telling(Moment.ROLLBACK),
+    given=goals.drained,
+    back="drain canary",
+)
+
+ABORTING: Program = (RESTORE_STABLE, AWAIT_RESTORED_STABLE, DRAIN_CANARY, TELL_OF_THE_ROLL_BACK, *LEAVING[1:])
