@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import wraps
 
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import Situation, goals, rolling
+from canary_analyzer.rollout.programs import Situation, goals, rolling, words
 from canary_analyzer.rollout.rolling import Rolling, RollingView
 from canary_analyzer.rollout.run import Run
 
@@ -60,7 +60,7 @@ def _thin_before_the_last(s: Situation) -> str | None:
     last_batch = seen is not None and seen.old.total > 0 and seen.new.total >= s.view.stable.replicas
     if seen is None or not last_batch or not goals.too_thin(s):
         return None
-    return f"too little data for a verdict, so the last old pods ({seen.old.total}) stay: {goals.undecided_because(s)}"
+    return f"too little data for a verdict, so the last old pods ({seen.old.total}) stay: {words.undecided_because(s)}"
 
 
 def hold_reason(s: Situation) -> str | None:
@@ -119,6 +119,6 @@ def unjudged(s: Situation) -> str | None:
     if not rolling.old_pods_gone(s) or not goals.too_thin(s):
         return None
     return (
-        f"too little data for a verdict before the last old pod went ({goals.undecided_because(s)}); "
+        f"too little data for a verdict before the last old pod went ({words.undecided_because(s)}); "
         f"more time: raise rolling.pace_seconds = {s.run.policy.rolling.pace_seconds}"
     )

@@ -10,7 +10,8 @@ from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Phase
 from canary_analyzer.rollout.programs import Situation, is_leaving, ramp, stage_of
-from canary_analyzer.rollout.programs.goals import stable_patched, undecided_because
+from canary_analyzer.rollout.programs.goals import stable_patched
+from canary_analyzer.rollout.programs.words import undecided_because
 from canary_analyzer.rollout.strategy import Strategy
 
 _SWITCH = frozenset(stage.name for stage in ramp.SWITCH)

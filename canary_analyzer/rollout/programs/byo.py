@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from canary_analyzer.rollout.actions import Action, PatchStable, ReleaseFloor, RestoreRoutes, SetTraffic
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import goals, ramp
+from canary_analyzer.rollout.programs import goals, ramp, words
 from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
 from canary_analyzer.rollout.run import Run
 
@@ -48,9 +48,9 @@ def _limit(run: Run) -> float:
 _LEAVING: Program = (
     ramp.DRAIN_CANARY,
     ramp.SETTLE_DRAINED,
-    Stage(name="restore route", done=_routes_restored, action=lambda _: RestoreRoutes(), waits=goals.way_back),
+    Stage(name="restore route", done=_routes_restored, action=lambda _: RestoreRoutes(), waits=words.way_back),
     Stage(name="settle restored", done=goals.settled),
-    Stage(name="release floor", done=goals.floor_released, action=lambda _: ReleaseFloor(), waits=goals.floor),
+    Stage(name="release floor", done=goals.floor_released, action=lambda _: ReleaseFloor(), waits=words.floor),
     ramp.TELL_THE_END,
     ramp.CLOSE_REQUEST,
 )
@@ -79,12 +79,12 @@ PROMOTING: Program = (
         done=goals.stable_patched,
         action=_patch,
         limit=_limit,
-        late=goals.unpatched,
+        late=words.unpatched,
         given=_weight_held,
         back=HOLD_WEIGHT,
         samples=True,
     ),
-    Stage(name="await stable", done=goals.stable_available, limit=_limit, late=goals.not_rolled_out),
+    Stage(name="await stable", done=goals.stable_available, limit=_limit, late=words.not_rolled_out),
     ramp.SETTLE_STABLE,
     *_LEAVING,
 )
@@ -94,12 +94,12 @@ ABORTING: Program = (
         name="restore stable",
         done=lambda s: not may_patch(s.run) or goals.stable_restored(s),
         action=_restore,
-        waits=goals.old_images,
+        waits=words.old_images,
     ),
     Stage(
         name="await restored stable",
         done=lambda s: not may_patch(s.run) or goals.stable_recovered(s),
-        waits=goals.recovery,
+        waits=words.recovery,
     ),
     ramp.DRAIN_CANARY,
     ramp.TELL_OF_THE_ROLL_BACK,

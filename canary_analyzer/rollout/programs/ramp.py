@@ -19,7 +19,7 @@ from canary_analyzer.rollout.actions import (
     TakeApproval,
 )
 from canary_analyzer.rollout.gates import Moment, due, told
-from canary_analyzer.rollout.programs import goals
+from canary_analyzer.rollout.programs import goals, words
 from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
 from canary_analyzer.rollout.ramp import NOTHING, sticky_of, traffic_of
 from canary_analyzer.rollout.run import Run
@@ -50,16 +50,16 @@ CREATE_CANARY = Stage(
     done=goals.canary_created,
     action=lambda s: CreateCanary(replicas=goals.replicas_needed(s)),
     limit=goals.start_limit,
-    late=goals.uncreated,
+    late=words.uncreated,
 )
-AWAIT_CANARY = Stage(name="await canary", done=goals.canary_available, limit=goals.start_limit, late=goals.unavailable)
+AWAIT_CANARY = Stage(name="await canary", done=goals.canary_available, limit=goals.start_limit, late=words.unavailable)
 # Both destinations in one write, the canary at 0 %: proxies learn of it before the first request may go there.
 ROUTE_CANARY = Stage(
     name="route canary",
     done=goals.traffic_set,
     action=_set_traffic,
     limit=goals.start_limit,
-    late=goals.unrouted,
+    late=words.unrouted,
     given=goals.traffic_kept,
     back="route canary",
     routes=True,
@@ -76,7 +76,7 @@ HOLD_FLOOR = Stage(
     done=goals.floor_held,
     action=lambda _: HoldFloor(),
     limit=goals.start_limit,
-    late=goals.not_held,
+    late=words.not_held,
     holds=True,
 )
 SCALE_CANARY = Stage(
@@ -84,14 +84,14 @@ SCALE_CANARY = Stage(
     done=goals.canary_scaled,
     action=lambda s: ScaleCanary(replicas=goals.replicas_needed(s)),
     limit=goals.start_limit,
-    late=goals.unscaled,
+    late=words.unscaled,
     holds=True,
 )
 AWAIT_SCALED_CANARY = Stage(
     name="await scaled canary",
     done=goals.canary_available,
     limit=goals.start_limit,
-    late=goals.unavailable,
+    late=words.unavailable,
     holds=True,
 )
 ASK_WEBHOOKS = Stage(
@@ -103,7 +103,7 @@ SHIFT_WEIGHT = Stage(
     action=_set_traffic,
     traffic=_of_step,
     limit=goals.start_limit,
-    late=goals.unrouted,
+    late=words.unrouted,
     given=goals.traffic_kept,
     back="shift weight",
 )
@@ -132,7 +132,7 @@ STEP: Program = (
 # The way out -----------------------------------------------------------------------------------------------------
 
 DRAIN_CANARY = Stage(
-    name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING, waits=goals.drain
+    name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING, waits=words.drain
 )
 SETTLE_DRAINED = Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary")
 RESTORE_ROUTE = Stage(
@@ -141,7 +141,7 @@ RESTORE_ROUTE = Stage(
     action=lambda _: RestoreRoutes(),
     given=goals.drained,
     back="drain canary",
-    waits=goals.way_back,
+    waits=words.way_back,
 )
 SETTLE_RESTORED = Stage(name="settle restored", done=goals.settled, given=goals.off_route, back="drain canary")
 RELEASE_FLOOR = Stage(
@@ -150,7 +150,7 @@ RELEASE_FLOOR = Stage(
     action=lambda _: ReleaseFloor(),
     given=goals.off_route,
     back="drain canary",
-    waits=goals.floor,
+    waits=words.floor,
 )
 DELETE_CANARY = Stage(
     name="delete canary",
@@ -158,7 +158,7 @@ DELETE_CANARY = Stage(
     action=lambda _: DeleteCanary(),
     given=goals.off_route,
     back="drain canary",
-    waits=goals.pods_gone,
+    waits=words.pods_gone,
 )
 DELETE_SERVICES = Stage(
     name="delete services",
@@ -166,10 +166,10 @@ DELETE_SERVICES = Stage(
     action=lambda _: DeleteCanaryServices(),
     given=goals.off_route,
     back="drain canary",
-    waits=goals.services_gone,
+    waits=words.services_gone,
 )
 TELL_THE_END = Stage(name="tell the end", done=goals.all_told(Moment.END), action=_telling(Moment.END))
-CLOSE_REQUEST = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=goals.closing)
+CLOSE_REQUEST = Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=words.closing)
 
 LEAVING: Program = (
     DRAIN_CANARY,
@@ -191,10 +191,10 @@ PATCH_STABLE = Stage(
     done=goals.stable_patched,
     action=lambda s: PatchStable(images=s.run.images),
     limit=goals.promote_limit,
-    late=goals.unpatched,
+    late=words.unpatched,
 )
 AWAIT_STABLE = Stage(
-    name="await stable", done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out
+    name="await stable", done=goals.stable_available, limit=goals.promote_limit, late=words.not_rolled_out
 )
 # Time alone: until the drain it does not matter how many requests the canary still takes.
 SETTLE_STABLE = Stage(name="settle stable", done=goals.paused)
@@ -219,9 +219,9 @@ RESTORE_STABLE = Stage(
     name="restore stable",
     done=goals.stable_restored,
     action=lambda s: PatchStable(images=s.run.stable_images),
-    waits=goals.old_images,
+    waits=words.old_images,
 )
-AWAIT_RESTORED_STABLE = Stage(name="await restored stable", done=goals.stable_recovered, waits=goals.recovery)
+AWAIT_RESTORED_STABLE = Stage(name="await restored stable", done=goals.stable_recovered, waits=words.recovery)
 TELL_OF_THE_ROLL_BACK = Stage(
     name="tell of the roll-back",
     done=goals.all_told(Moment.ROLLBACK),

@@ -9,7 +9,7 @@ from canary_analyzer.analysis import Decision
 from canary_analyzer.rollout.actions import Action, CallWebhooks, CloseRequest, RollStable
 from canary_analyzer.rollout.gates import Moment, told
 from canary_analyzer.rollout.phases import Phase
-from canary_analyzer.rollout.programs import goals
+from canary_analyzer.rollout.programs import goals, words
 from canary_analyzer.rollout.programs.stage import Program, Situation, Stage
 
 AWAIT_METRICS = "await metrics"
@@ -115,14 +115,14 @@ def _tell(moment: Moment, name: str) -> Stage:
 
 _END: Program = (
     _tell(Moment.END, "tell the end"),
-    Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=goals.closing),
+    Stage(name="close request", done=goals.closed, action=lambda _: CloseRequest(), waits=words.closing),
 )
 
 STARTING: Program = (Stage(name="find old pods", done=old_pods_known, limit=goals.start_limit, late=_unfound),)
 
 ANALYSING: Program = (
     Stage(name=AWAIT_METRICS, done=metrics_seen, holds=True),
-    Stage(name=ROLL_OUT, done=rolled_out, action=roll_out, limit=goals.start_limit, late=goals.unpatched),
+    Stage(name=ROLL_OUT, done=rolled_out, action=roll_out, limit=goals.start_limit, late=words.unpatched),
     Stage(name="await new pods", done=new_pods_serve, action=steer, limit=goals.start_limit, late=_not_serving),
     Stage(name=WARM_UP, done=warm, action=steer),
     Stage(name=ANALYSE, done=compared, action=steer, samples=True, holds=True),
@@ -134,19 +134,19 @@ PROMOTING: Program = (
         done=unslowed,
         action=lambda _: RollStable(),
         limit=goals.promote_limit,
-        late=goals.unpatched,
+        late=words.unpatched,
     ),
-    Stage(name=AWAIT_STABLE, done=goals.stable_available, limit=goals.promote_limit, late=goals.not_rolled_out),
+    Stage(name=AWAIT_STABLE, done=goals.stable_available, limit=goals.promote_limit, late=words.not_rolled_out),
     *_END,
 )
 
 ABORTING: Program = (
-    Stage(name="restore stable", done=undone, action=undo, waits=goals.old_images),
+    Stage(name="restore stable", done=undone, action=undo, waits=words.old_images),
     Stage(
         name="await restored stable",
         # Kubernetes goes on with it; nothing of ours depends on it.
         done=lambda s: s.view.stable.settled or goals.overlong(s),
-        waits=goals.recovery,
+        waits=words.recovery,
     ),
     _tell(Moment.ROLLBACK, "tell of the roll-back"),
     *_END,
