@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -62,7 +63,8 @@ class Rollouts:
         self._offers = offers
         self._lock = Lock()
         self._active: dict[Key, Active] = {}
-        self._turns: dict[Key, Lock] = {}
+        self._turns: WeakValueDictionary[Key, Lock] = WeakValueDictionary()
+        """Those that somebody has or waits for: Deployments come and go."""
         agenda.prepare = self._read_together
 
     def add(self, record: Record) -> None:
@@ -178,7 +180,8 @@ class Rollouts:
 
     def _turn(self, key: Key) -> Lock:
         """Return what lets one job at a time work on a Deployment; each reads everything anew once it has its turn."""
-        return self._turns.setdefault(key, Lock())
+        with self._lock:
+            return self._turns.setdefault(key, Lock())
 
     def _read_together(self, keys: Sequence[Key]) -> None:
         """Read and judge what is new of the runs that are due; each pass does itself what is not done here."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import inf
 from threading import Event, Lock
 
@@ -27,6 +28,17 @@ SWEEP = "(sweep)"
 """Stands for a Deployment's name where replicas agree on who sweeps; none can have it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """A Deployment as it was when it was last looked at."""
+
+    uid: str
+    seen: Seen
+    wishes: Mapping[str, str]
+    before: Seen | None
+    """How it looked before its trigger became what it is; None where nobody watched."""
+
+
 class Watcher:
     """Watches the Deployments of one namespace, or of all (""); lists again whenever the watch breaks.
 
@@ -42,10 +54,7 @@ class Watcher:
         self._shards = shards
         self._on_defect = on_defect
         self._looking = Lock()
-        self._seen: dict[Key, Seen] = {}
-        self._wishes: dict[Key, Mapping[str, str]] = {}
-        self._before: dict[Key, Seen | None] = {}
-        """How a Deployment looked before its trigger became what it is; None where nobody watched."""
+        self._known: dict[Key, _Known] = {}
         self._since = inf
         """When the present watch began, by the monotonic clock."""
         self.synced = Event()
@@ -80,6 +89,8 @@ class Watcher:
             self._sweep()
         listing = self._cluster.list(DEPLOYMENTS, self._namespace)
         with self._looking:
+            for key in self._known.keys() - set(map(_key, listing.items)):
+                self._forget(key)  # it went while nobody watched
             for deployment in listing.items:
                 self._look_at(deployment)
         self.synced.set()
@@ -103,8 +114,7 @@ class Watcher:
             sweep_if_possible(fenced, self._namespace, self._rollouts.ports.pause)
 
     def _forget(self, key: Key) -> None:
-        for known in (self._seen, self._wishes, self._before):
-            known.pop(key, None)
+        self._known.pop(key, None)
         if key in self._rollouts:
             self._rollouts.wake(key)  # its run has to give the route back
 
@@ -124,18 +134,22 @@ class Watcher:
 
     def _compare(self, key: Key, deployment: Document) -> None:
         """Wake the Deployment's run where a wish has changed; take a request in where there is no run."""
-        now, wishes = seen(deployment), annotations.wishes_of(deployment)
-        earlier, self._seen[key] = self._seen.get(key), now
-        wished, self._wishes[key] = self._wishes.get(key), wishes
+        uid, now, wishes = deployment["metadata"].get("uid", ""), seen(deployment), annotations.wishes_of(deployment)
+        earlier = self._known.get(key)
+        if earlier is not None and earlier.uid != uid:
+            self._forget(key)  # what another one of that name was like says nothing of this one
+            earlier = None
         is_running = key in self._rollouts
-        if earlier is None or earlier.image != now.image:
+        before = earlier.before if earlier is not None else None
+        if earlier is not None and earlier.seen.image != now.image:
             # What a run itself makes of the template says nothing of what its user wants next.
-            self._before[key] = None if is_running else earlier
+            before = None if is_running else earlier.seen
+        self._known[key] = _Known(uid=uid, seen=now, wishes=wishes, before=before)
         if is_running:
-            if wished != wishes:
+            if earlier is None or earlier.wishes != wishes:
                 self._rollouts.wake(key)
         elif calls(deployment):
-            self._rollouts.request(key, self._before[key])
+            self._rollouts.request(key, before)
 
 
 def _key(deployment: Document) -> Key:

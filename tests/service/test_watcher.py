@@ -1,5 +1,6 @@
 """What the watcher takes up, whatever else it meets on the way."""
 
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
@@ -10,6 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, VIRTUAL_SERVICES
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.service import watcher as watching
@@ -61,6 +63,9 @@ def look(watch):
     return look
 
 
+WISH = {annotations.IMAGE: "app:v2"}
+
+
 def annotated(cluster, **values):
     named = {f"{annotations.PREFIX}{key}": value for key, value in values.items()}
     cluster.merge(DEPLOYMENTS, "default", "app", {"metadata": {"annotations": named}})
@@ -88,16 +93,46 @@ HOSTILE = {
 
 @pytest.mark.parametrize("spoil", HOSTILE.values(), ids=HOSTILE)
 def test_what_one_team_garbles_keeps_no_other_from_being_taken_in(cluster, app, look, spoil):
-    other = {"name": "other", "namespace": "default", "annotations": {annotations.IMAGE: "app:v2"}}
+    other = {"name": "other", "namespace": "default", "annotations": WISH}
     cluster.create(DEPLOYMENTS, {"metadata": other, "spec": app.deployment()["spec"]})
     spoil(cluster)
     assert look(cluster) == (["intake/default/other"], 0)
 
 
+def test_what_a_deleted_deployment_was_like_says_nothing_of_a_new_one_of_its_name(cluster, app, watch):
+    """Nobody watched: between the end of a watch and the next list it went and came back, its wish in its manifest."""
+    watcher, scheduler, _ = watch(cluster)
+    watcher.look()
+    spec = app.deployment()["spec"]
+    spec["template"]["spec"]["containers"][0]["image"] = "app:v1.1"
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    cluster.create(
+        DEPLOYMENTS, {"metadata": {"name": "app", "namespace": "default", "annotations": WISH}, "spec": spec}
+    )
+    watcher.look()
+    (job,) = scheduler.get_jobs()
+    key, before, _ = job.args
+    assert (key, before) == (("default", "app"), None)
+
+
+def test_nothing_is_remembered_of_a_deployment_that_went_while_nobody_watched(cluster, app, watch):
+    watcher, _, _ = watch(cluster)
+    others = {id(each) for each in remembered()}
+    watcher.look()
+    assert len([each for each in remembered() if id(each) not in others]) == 1
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    watcher.look()
+    assert not [each for each in remembered() if id(each) not in others]
+
+
+def remembered():
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, Seen)]
+
+
 def test_a_deployment_that_cannot_be_understood_is_left_out_alone(api, look):
-    wish = {annotations.IMAGE: "app:v2"}
-    broken = {"metadata": {"name": "broken", "namespace": "default", "annotations": wish}, "spec": None}
-    whole = {"metadata": {"name": "whole", "namespace": "default", "annotations": wish}, "spec": {"template": {}}}
+    broken = {"metadata": {"name": "broken", "namespace": "default", "annotations": WISH}, "spec": None}
+    whole = {"metadata": {"name": "whole", "namespace": "default", "annotations": WISH}, "spec": {"template": {}}}
 
     def answer(asked):
         items = [broken, whole] if asked.path.startswith("/apis/apps/v1/deployments") else []
