@@ -9,11 +9,11 @@ from canary_analyzer.rollout.plan import (
     Offers,
     Refused,
     Surroundings,
-    all_at_once,
     pods_of,
     run_name,
     unfit,
     unknown_webhooks,
+    unpromotable,
 )
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import all_traffic
@@ -103,7 +103,7 @@ def _unfit_baseline(brought: Brought) -> list[str]:
         return [f"annotation {annotations.BASELINE} = {name!r}: that is the canary itself; name the stable Deployment"]
     if brought.stable is None or brought.stable_workload is None:
         return [f"annotation {annotations.BASELINE} = {name!r}: there is no such Deployment in this namespace"]
-    found = unfit(brought.stable, brought.stable_workload) + all_at_once(brought.stable, Strategy.BRING_YOUR_OWN)
+    found = unfit(brought.stable, brought.stable_workload) + unpromotable(brought.stable, Strategy.BRING_YOUR_OWN)
     if brought.busy:
         found.append(f"run {brought.busy} compares with {name} just now; it has to end first")
     mine, theirs = sibling.container_images(brought.canary), sibling.container_images(brought.stable)

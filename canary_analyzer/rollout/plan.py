@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from canary_analyzer import routing
-from canary_analyzer.rollout import annotations, sibling
+from canary_analyzer.rollout import annotations, rolling_spec, sibling
 from canary_analyzer.rollout.options import Baseline
 from canary_analyzer.rollout.policy import RolloutPolicy
 from canary_analyzer.rollout.ramp import all_traffic
-from canary_analyzer.rollout.rolling_spec import bounds
 from canary_analyzer.rollout.run import FreshBaseline, RouteRef, Run
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Workload
@@ -78,7 +77,7 @@ def plan(deployment: Document, around: Surroundings, offers: Offers, number: int
     routes = _routes(deployment, around, request, name, objections)
     label = _label(deployment, routes, around, objections)
     if request is not None:
-        objections += pointless(deployment, request) + all_at_once(deployment, request.strategy)
+        objections += pointless(deployment, request) + unpromotable(deployment, request.strategy)
     if routes is not None:
         objections += _all_taken(deployment, around, routes.target)
     if objections or request is None or routes is None or label is None:
@@ -164,16 +163,12 @@ def unfit(deployment: Document, workload: Workload) -> list[str]:
     return found
 
 
-def all_at_once(deployment: Document, strategy: Strategy) -> list[str]:
+def unpromotable(deployment: Document, strategy: Strategy) -> list[str]:
     """Say that stable would lose every pod on promotion while it still has requests; in blue-green it has none then."""
-    spec, name = deployment["spec"], deployment["metadata"]["name"]
-    replicas, (_, unavailable) = spec.get("replicas", 1), bounds(spec)
-    if strategy not in (Strategy.CANARY, Strategy.BRING_YOUR_OWN) or not 0 < replicas <= unavailable:
+    if strategy is Strategy.BLUE_GREEN:
         return []
-    return [
-        f"{name} has maxUnavailable {unavailable} of {replicas} replicas: when it is given the new image, all its pods "
-        "go before a new one serves; use maxSurge: 1 and maxUnavailable: 0"
-    ]
+    lost = rolling_spec.all_at_once(deployment["metadata"]["name"], deployment["spec"])
+    return [f"{each}, when stable is given the new image while it still has requests" for each in lost]
 
 
 def requested(deployment: Document, offers: Offers, objections: list[str]) -> annotations.Request | None:

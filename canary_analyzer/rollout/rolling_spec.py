@@ -99,12 +99,17 @@ def objections(deployment: Document, pace_seconds: int, deadline_seconds: float)
 
 
 def _without_baseline(name: str, spec: Mapping[str, Any]) -> list[str]:
+    return [f"{each}, and nothing is left to compare with" for each in all_at_once(name, spec)]
+
+
+def all_at_once(name: str, spec: Mapping[str, Any]) -> list[str]:
+    """Say that a Deployment of this spec loses every pod when it is given another template."""
     replicas, (_, unavailable) = spec.get("replicas", 1), bounds(spec)
-    if replicas == 0 or unavailable < replicas:
+    if not 0 < replicas <= unavailable:
         return []
     return [
-        f"{name} has maxUnavailable {unavailable} of {replicas} replicas: all old pods go before a new one serves, and "
-        "nothing is left to compare with; use maxSurge: 1 and maxUnavailable: 0"
+        f"{name} has maxUnavailable {unavailable} of {replicas} replicas (use maxSurge: 1 and maxUnavailable: 0): all "
+        "old pods go before a new one serves"
     ]
 
 
