@@ -105,9 +105,7 @@ def overdue(s: Situation) -> str | None:
 
 
 def promotion_undone(s: Situation) -> str | None:
-    """Somebody takes the promoted version away again, or gives stable another one before it has that."""
-    if s.run.stage in _SWITCH:
-        return stable_changed(s)
+    """Somebody takes the promoted version away again."""
     if s.run.stage == "patch stable" or stable_patched(s):
         return None
     return f"somebody else changed the image of {s.run.deployment} while it was rolling out the promoted version"
@@ -139,6 +137,16 @@ def _until_leaving(rule: Rule) -> Rule:
     return wraps(rule)(lambda s: None if is_leaving(s.run) else rule(s))
 
 
+def _at_the_switch(rule: Rule) -> Rule:
+    """Ask the rule while green takes over, with stable as it was."""
+    return wraps(rule)(lambda s: rule(s) if s.run.stage in _SWITCH else None)
+
+
+def _past_the_switch(rule: Rule) -> Rule:
+    """Ask the rule once green has all requests."""
+    return wraps(rule)(lambda s: None if s.run.stage in _SWITCH else rule(s))
+
+
 _ON_THE_RAMP: tuple[Rule, ...] = (
     withdrawn,
     stable_changed,
@@ -149,9 +157,20 @@ _ON_THE_RAMP: tuple[Rule, ...] = (
     late,
     overdue,
 )
-_SIBLINGS = (Strategy.CANARY, Strategy.BLUE_GREEN)
 _PROMOTING: tuple[Rule, ...] = tuple(
     _until_leaving(rule) for rule in (withdrawn, promotion_undone, canary_broken, promotion_stuck, late)
+)
+_PROMOTING_GREEN: tuple[Rule, ...] = tuple(
+    _until_leaving(rule)
+    for rule in (
+        withdrawn,
+        _at_the_switch(stable_changed),
+        _at_the_switch(route_deleted),
+        _past_the_switch(promotion_undone),
+        canary_broken,
+        promotion_stuck,
+        late,
+    )
 )
 
 _BROUGHT: tuple[Rule, ...] = (*_ON_THE_RAMP, byo_rules.canary_changed)
@@ -183,8 +202,10 @@ _ROLLED_OUT: tuple[Rule, ...] = tuple(
 )
 
 RULES: dict[tuple[Strategy, Phase], tuple[Rule, ...]] = {
-    **{(strategy, phase): _ON_THE_RAMP for strategy in _SIBLINGS for phase in RAMPING | {Phase.STARTING}},
-    **{(strategy, Phase.PROMOTING): _PROMOTING for strategy in _SIBLINGS},
+    **{(Strategy.CANARY, phase): _ON_THE_RAMP for phase in RAMPING | {Phase.STARTING}},
+    (Strategy.CANARY, Phase.PROMOTING): _PROMOTING,
+    **{(Strategy.BLUE_GREEN, phase): _ON_THE_RAMP for phase in RAMPING | {Phase.STARTING}},
+    (Strategy.BLUE_GREEN, Phase.PROMOTING): _PROMOTING_GREEN,
     **{(Strategy.BRING_YOUR_OWN, phase): _BROUGHT for phase in RAMPING | {Phase.STARTING}},
     (Strategy.BRING_YOUR_OWN, Phase.PROMOTING): _BROUGHT_PASSED,
     **{(Strategy.ROLLING, phase): _ROLLING for phase in RAMPING | {Phase.STARTING}},

@@ -29,6 +29,7 @@ FOUND = {
     "an old list of routes at the only sweep, and a canary in one of them": 683952284,
     "a lost answer to the write that takes an echo away": 313133765,
     "a route deleted while the user's own canary is being promoted": 683952376,
+    "a route deleted while green takes over": 373317011,
     "a wish after a run that was sent back because its template had changed": 263001282,
 }
 

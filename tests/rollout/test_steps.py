@@ -11,6 +11,7 @@ from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import PROFILES, mistakes, override
+from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Autoscaler, Wishes
 from driving import drive
@@ -231,15 +232,29 @@ def test_green_that_a_person_promotes_gets_all_requests_before_blue_is_replaced(
     assert healthy.log[-len(LEFT) - 3 : -len(LEFT)] == expected
 
 
-def test_blue_that_is_changed_while_green_takes_over_is_not_overwritten(make, healthy):
+MEANWHILE = {
+    # what somebody does while green takes over -> why the run is aborted
+    "blue is changed": (
+        lambda world: setattr(world, "stable", replace(world.stable, template="another")),
+        Cause.STABLE_CHANGED,
+    ),
+    "the route is deleted": (
+        lambda world: setattr(world, "missing_routes", (RouteRef(namespace="default", name="app"),)),
+        Cause.ROUTE_DELETED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("happens", "cause"), MEANWHILE.values(), ids=MEANWHILE)
+def test_blue_is_not_replaced_before_green_has_all_requests_and_not_at_all_when(make, healthy, happens, cause):
     def promote(run, world, now):
         if (run.phase, run.stage) == (Phase.ANALYSING, "analyse"):
             world.wishes = replace(world.wishes, promote=run.name)
         if (run.phase, run.stage) == (Phase.PROMOTING, "settle weight"):
-            world.stable = replace(world.stable, template="another")
+            happens(world)
 
     ended = drive(start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN), healthy, each=promote)
-    assert (ended.phase, ended.cause) == (Phase.ABORTED, Cause.STABLE_CHANGED)
+    assert (ended.phase, ended.cause) == (Phase.ABORTED, cause)
     assert "PatchStable" not in healthy.log
 
 

@@ -220,11 +220,19 @@ class Users:
         return f"deletes the record of {names[-1]}"
 
     def _forget_runs(self) -> None:
-        """Runs are counted by their records, and what was promoted is told from them: some are gone now."""
+        """Runs are counted by their records, and what was promoted is told from them: some are gone now.
+
+        A wish that no run has taken up yet is still to be counted.
+        """
         self.open, self.touched = None, self.arena.now
-        self.wished.clear()
+        self.wished = self._pending()
         self.uncounted |= {run["name"] for run in self.arena.runs()}
         self.allowed |= {image for run in self.arena.runs() for image in run["images"].values()}
+
+    def _pending(self) -> Counter[str]:
+        wish = annotations.of(self.arena.emulator.find(DEPLOYMENTS, "app") or {}).get(annotations.IMAGE)
+        running = {run["trigger"] for run in self.arena.runs() if run["phase"] not in ENDED}
+        return Counter({wish} - running - {None})
 
     def _route(self) -> tuple[Resource, str]:
         return (HTTPROUTES if self.case.route_kind == "HTTPRoute" else VIRTUALSERVICES), "app"
