@@ -10,7 +10,7 @@ from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.programs import Situation, Stage, first_stage, stage_after, stage_named, stage_of
-from canary_analyzer.rollout.programs.goals import too_thin, weight_after
+from canary_analyzer.rollout.programs.goals import stable_patched, too_thin, weight_after
 from canary_analyzer.rollout.ramp import is_last_comparison, switch_of, traffic_in_words, weights_of
 from canary_analyzer.rollout.rolling_rules import remembered
 from canary_analyzer.rollout.rules import abort_reason, hold_reason
@@ -106,7 +106,7 @@ def _held(s: Situation) -> Run:
 
 def _undone(s: Situation) -> Run:
     """Do again what somebody else undid; until the canary has passed a few times only, then take the hint."""
-    counts = s.run.phase in RAMPING | {Phase.STARTING}
+    counts = s.run.phase in RAMPING | {Phase.STARTING} or _is_switching(s)
     if counts and s.run.reverts >= MOST_REVERTS:
         return _abort(
             s,
@@ -121,6 +121,11 @@ def _undone(s: Situation) -> Run:
     )
     counted = noted.model_copy(update={"reverts": s.run.reverts + counts})
     return _enter(counted, back, s.now)
+
+
+def _is_switching(s: Situation) -> bool:
+    """Whether green has passed, but blue is to be replaced only when green has all requests."""
+    return (s.run.strategy, s.run.phase) == (Strategy.BLUE_GREEN, Phase.PROMOTING) and not stable_patched(s)
 
 
 # Progress --------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ FOUND = {
     "a lost answer to the write that takes an echo away": 313133765,
     "a route deleted while the user's own canary is being promoted": 683952376,
     "a route deleted while green takes over": 373317011,
+    "a route put back, and a promotion withdrawn, while blue ran the new version": 915138494,
     "a wish after a run that was sent back because its template had changed": 263001282,
 }
 

@@ -6,15 +6,17 @@ import pytest
 from pydantic import ValidationError
 
 from canary_analyzer.analysis import Decision, MetricState, MetricVerdict
+from canary_analyzer.rollout.actions import SetTraffic
 from canary_analyzer.rollout.causes import Cause
-from canary_analyzer.rollout.decide import begin
+from canary_analyzer.rollout.decide import MOST_REVERTS, begin
 from canary_analyzer.rollout.gates import Answer
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import PROFILES, mistakes, override
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.strategy import Strategy
 from canary_analyzer.rollout.view import Autoscaler, Wishes
-from driving import drive
+from canary_analyzer.routing import Traffic
+from driving import drive, drive_to, one_pass
 
 SHORT = {"seconds": 5, "requests": 0}
 WEIGHT = {"weight": 50, **SHORT}
@@ -256,6 +258,43 @@ def test_blue_is_not_replaced_before_green_has_all_requests_and_not_at_all_when(
     ended = drive(start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN), healthy, each=promote)
     assert (ended.phase, ended.cause) == (Phase.ABORTED, cause)
     assert "PatchStable" not in healthy.log
+
+
+def green_promoted(make, world, stage):
+    """A run that has passed, at a stage of its promotion, and the time."""
+    run = start(make, Strategy.BLUE_GREEN, blue_green=BLUE_GREEN)
+    return drive_to(run, world, stage, Phase.PROMOTING)
+
+
+def test_blue_that_gets_its_requests_back_is_not_replaced_before_green_has_them_again(make, healthy):
+    run, now = green_promoted(make, healthy, "patch stable")
+    for _ in range(MOST_REVERTS):
+        healthy.traffic = Traffic()  # and the write of the new image was refused
+        decision = one_pass(run, healthy, now + 1)
+        assert decision.action == SetTraffic(traffic=Traffic(weight=100))
+        healthy.obey(decision.action)
+        run, now = drive_to(decision.run, healthy, "patch stable", Phase.PROMOTING)
+    healthy.traffic = Traffic()
+    ended = drive(run, healthy)
+    assert (ended.phase, ended.cause) == (Phase.ABORTED, Cause.REVERTED)
+    assert "PatchStable" not in healthy.log
+
+
+@pytest.mark.parametrize(
+    ("serving", "writes"),
+    [
+        pytest.param(3, ["SetTraffic 100", "PatchStable", *LEFT], id="green serves meanwhile"),
+        pytest.param(0, ["PatchStable", *LEFT[1:]], id="nobody else can serve"),
+    ],
+)
+def test_blue_that_has_requests_is_given_its_old_version_back_where_green_can_take_them(make, healthy, serving, writes):
+    run, _ = green_promoted(make, healthy, "settle stable")
+    healthy.log.clear()
+    healthy.traffic, healthy.wishes = Traffic(), Wishes(trigger=None)
+    healthy.canary = replace(healthy.canary, available=serving)
+    ended = drive(run, healthy)
+    assert (ended.phase, healthy.log) == (Phase.ABORTED, writes)
+    assert healthy.stable.images == {"app": "app:v1"}
 
 
 def test_green_does_not_get_the_last_users_without_a_verdict(make):

@@ -31,7 +31,7 @@ PROGRAMS: dict[tuple[Strategy, Phase], Program] = {
     (strategy, phase): program
     for strategy, phases in {
         Strategy.CANARY: _RAMP,
-        Strategy.BLUE_GREEN: {**_RAMP, Phase.PROMOTING: ramp.PROMOTING_GREEN},
+        Strategy.BLUE_GREEN: {**_RAMP, Phase.PROMOTING: ramp.PROMOTING_GREEN, Phase.ABORTING: ramp.ABORTING_GREEN},
         Strategy.ROLLING: rolling.PHASES,
         Strategy.BRING_YOUR_OWN: byo.PHASES,
     }.items()

@@ -206,15 +206,39 @@ def stable_available(s: Situation) -> bool:
     return stable_patched(s) and s.view.stable.settled
 
 
+def relieved(s: Situation) -> bool:
+    """Whether stable may lose all its pods for its new images: it has no requests, or has the images already."""
+    return traffic_set(s) or stable_patched(s)
+
+
+def sheltered(s: Situation) -> bool:
+    """Whether stable may lose all its pods for its old images: it has them, or no requests.
+
+    Where nobody can serve instead, or requests are not to be brought there in the time that stable may take to roll
+    out, nothing is gained by waiting.
+    """
+    begun = next((moment.at for moment in s.run.timeline if moment.phase is Phase.ABORTING), s.now)
+    too_late = s.now - begun > s.run.policy.promote_seconds and not s.view.first_look
+    return stable_restored(s) or traffic_set(s) or not _serving(s) or bool(s.view.missing_routes) or too_late
+
+
+def shelter_settled(s: Situation) -> bool:
+    """Whether the data plane has followed, where that matters."""
+    return stable_restored(s) or not _serving(s) or settled(s)
+
+
+def _serving(s: Situation) -> bool:
+    return s.view.canary is not None and s.view.canary.available > 0
+
+
 def stable_recovered(s: Situation) -> bool:
     """Whether stable can take all requests, or nobody else can.
 
     The canary goes on serving while stable recovers, if it can. A stable that we never touched, and a canary that
     cannot serve, are no reason to keep users on the canary.
     """
-    serving = s.view.canary is not None and s.view.canary.available > 0
     enough = overlong(s) and s.view.stable.available >= ENOUGH * s.view.stable.replicas
-    return not s.run.stable_patched or s.view.stable.settled or not serving or enough
+    return not s.run.stable_patched or s.view.stable.settled or not _serving(s) or enough
 
 
 def canary_deleted(s: Situation) -> bool:

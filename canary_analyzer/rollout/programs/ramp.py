@@ -211,7 +211,13 @@ SWITCH: Program = tuple(
     replace(stage, begins=_before_the_switch)
     for stage in (HOLD_FLOOR, SCALE_CANARY, AWAIT_SCALED_CANARY, SHIFT_WEIGHT, SETTLE_WEIGHT)
 )
-PROMOTING_GREEN: Program = (*SWITCH, *PROMOTING)
+PROMOTING_GREEN: Program = (
+    *SWITCH,
+    replace(PATCH_STABLE, given=goals.relieved, back=SHIFT_WEIGHT.name),
+    AWAIT_STABLE,
+    SETTLE_STABLE,
+    *LEAVING,
+)
 
 # Aborting --------------------------------------------------------------------------------------------------------
 
@@ -230,4 +236,14 @@ TELL_OF_THE_ROLL_BACK = Stage(
     back="drain canary",
 )
 
-ABORTING: Program = (RESTORE_STABLE, AWAIT_RESTORED_STABLE, DRAIN_CANARY, TELL_OF_THE_ROLL_BACK, *LEAVING[1:])
+_BACK: Program = (AWAIT_RESTORED_STABLE, DRAIN_CANARY, TELL_OF_THE_ROLL_BACK, *LEAVING[1:])
+ABORTING: Program = (RESTORE_STABLE, *_BACK)
+
+HOLD_WEIGHT = Stage(name="hold weight", done=goals.sheltered, action=_set_traffic, waits=words.shelter)
+# Nor may blue be replaced on the way back where somebody has put its requests back meanwhile.
+ABORTING_GREEN: Program = (
+    HOLD_WEIGHT,
+    replace(SETTLE_WEIGHT, done=goals.shelter_settled, given=goals.sheltered, back=HOLD_WEIGHT.name),
+    replace(RESTORE_STABLE, given=goals.sheltered, back=HOLD_WEIGHT.name),
+    *_BACK,
+)

@@ -83,6 +83,11 @@ def services_gone(s: Situation) -> str:
     return f"the Service {s.run.canary_service} to be gone{_trouble(s)}"
 
 
+def shelter(s: Situation) -> str:
+    """Say what has to be before stable is given its old version."""
+    return f"the canary to have its weight of {s.run.weight} % again{_trouble(s)}"
+
+
 def old_images(s: Situation) -> str:
     """Say that stable still has new images."""
     return f"{s.run.stable} to be given its old image{_trouble(s)}"
