@@ -9,8 +9,16 @@ from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.gates import due
 from canary_analyzer.rollout.phases import RAMPING, Event, Phase
 from canary_analyzer.rollout.policy import OnInconclusive
-from canary_analyzer.rollout.programs import Situation, Stage, first_stage, stage_after, stage_named, stage_of
-from canary_analyzer.rollout.programs.goals import stable_patched, too_thin, weight_after
+from canary_analyzer.rollout.programs import (
+    Situation,
+    Stage,
+    first_stage,
+    is_leaving,
+    stage_after,
+    stage_named,
+    stage_of,
+)
+from canary_analyzer.rollout.programs.goals import too_thin, weight_after
 from canary_analyzer.rollout.ramp import is_last_comparison, switch_of, traffic_in_words, weights_of
 from canary_analyzer.rollout.rolling_rules import remembered
 from canary_analyzer.rollout.rules import abort_reason, hold_reason
@@ -124,8 +132,8 @@ def _undone(s: Situation) -> Run:
 
 
 def _is_switching(s: Situation) -> bool:
-    """Whether green has passed, but blue is to be replaced only when green has all requests."""
-    return (s.run.strategy, s.run.phase) == (Strategy.BLUE_GREEN, Phase.PROMOTING) and not stable_patched(s)
+    """Whether green has passed, but has to have all requests before blue is replaced."""
+    return (s.run.strategy, s.run.phase) == (Strategy.BLUE_GREEN, Phase.PROMOTING) and not is_leaving(s.run)
 
 
 # Progress --------------------------------------------------------------------------------------------------------
