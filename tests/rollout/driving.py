@@ -2,9 +2,20 @@
 
 from dataclasses import replace
 
-from canary_analyzer.rollout.decide import decide
+from canary_analyzer.rollout.decide import begin, decide
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.programs import Situation
+from canary_analyzer.rollout.strategy import Strategy
+
+SHORT = {"seconds": 5, "requests": 0}
+WEIGHT = {"weight": 50, **SHORT}
+LEFT = ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
+"""What the world has of a canary's way out."""
+
+
+def start(make, strategy=Strategy.CANARY, **policy):
+    """Begin a run with a policy of one's own."""
+    return begin(make.run(strategy=strategy, policy=make.policy(**policy)), now=0.0)
 
 
 def one_pass(run, world, now, evidence=None, **seen):

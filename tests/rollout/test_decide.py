@@ -10,7 +10,7 @@ from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.policy import OnInconclusive
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.rollout.view import Evidence, Share, Wishes
-from driving import drive, drive_to, one_pass
+from driving import LEFT, drive, drive_to, one_pass
 
 PROMOTED = [
     "CreateCanary 2",
@@ -24,9 +24,6 @@ PROMOTED = [
     "DeleteCanaryServices",
     "CloseRequest",
 ]
-
-
-LEFT = ["SetTraffic 0", "RestoreRoutes", "DeleteCanary", "DeleteCanaryServices", "CloseRequest"]
 
 
 def test_a_healthy_canary_is_promoted_in_the_order_that_loses_no_request(run, world, make):
