@@ -230,9 +230,10 @@ class Users:
         self.allowed |= {image for run in self.arena.runs() for image in run["images"].values()}
 
     def _pending(self) -> Counter[str]:
-        wish = annotations.of(self.arena.emulator.find(DEPLOYMENTS, "app") or {}).get(annotations.IMAGE)
+        live = self.arena.emulator.find(DEPLOYMENTS, "app")
+        wished = {annotations.of(live).get(annotations.IMAGE)} if live is not None else set()
         running = {run["trigger"] for run in self.arena.runs() if run["phase"] not in ENDED}
-        return Counter({wish} - running - {None})
+        return Counter(wished - running - {None})
 
     def _route(self) -> tuple[Resource, str]:
         return (HTTPROUTES if self.case.route_kind == "HTTPRoute" else VIRTUALSERVICES), "app"
