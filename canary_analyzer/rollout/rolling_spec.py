@@ -26,8 +26,11 @@ PROGRESS_DEADLINE_SECONDS = 600
 
 
 def rolling(deployment: Document, pace_seconds: int) -> Rolling:
-    """Return what is to be remembered of a Deployment before a run slows it down to `pace_seconds` per batch."""
-    found = deployment["spec"].get("minReadySeconds")
+    """Return what is to be remembered of a Deployment before a run slows it down to `pace_seconds` per batch.
+
+    What an earlier run has left there, whose record is lost, is not what its user had.
+    """
+    found = released(deployment)["spec"].get("minReadySeconds")
     return Rolling(found_seconds=found, pace_seconds=max(found or 0, pace_seconds))
 
 
@@ -36,6 +39,8 @@ def shaped(deployment: Document, shape: RollStable, memory: Rolling) -> Document
 
     An image or a pace that somebody else has set in the meantime stays, and so does a pause.
     """
+    if mark_of(deployment).get("set") not in (None, memory.pace_seconds):
+        deployment = released(deployment)  # an earlier run, whose record is lost, had another pace
     marked = mark_of(deployment)
     running = container_images(deployment)
     ours = {name: image for name, image in shape.images.items() if running.get(name) == shape.instead_of.get(name)}
@@ -56,7 +61,7 @@ def mark_of(deployment: Document) -> dict[str, Any]:
         mark = json.loads((deployment["metadata"].get("annotations") or {})[MARK])
     except (KeyError, ValueError):
         return {}
-    return mark if isinstance(mark, dict) else {}
+    return mark if isinstance(mark, dict) and isinstance(mark.get("was"), int | None) else {}
 
 
 def is_marked(deployment: Document) -> bool:

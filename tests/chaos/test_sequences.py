@@ -31,6 +31,7 @@ FOUND = {
     "a route deleted while the user's own canary is being promoted": 683952376,
     "a route deleted while green takes over": 373317011,
     "a route put back, and a promotion withdrawn, while blue ran the new version": 915138494,
+    "a rolling update whose record is lost, and the next one before anybody could sweep": 786715386,
     "a wish after a run that was sent back because its template had changed": 263001282,
 }
 

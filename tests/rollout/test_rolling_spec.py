@@ -3,7 +3,7 @@ from copy import deepcopy
 import pytest
 
 from canary_analyzer.rollout.actions import RollStable
-from canary_analyzer.rollout.rolling_spec import batches, bounds, is_marked, objections, released, rolling, shaped
+from canary_analyzer.rollout.rolling_spec import MARK, batches, bounds, is_marked, objections, released, rolling, shaped
 
 OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
 ROLLED = RollStable(images=NEW, instead_of=OLD, paced=True)
@@ -56,6 +56,26 @@ def test_a_deployment_itself_says_what_it_was_where_the_record_is_lost(found, pa
     held = shaped(shaped(before, ROLLED, memory), RollStable(paced=True, paused=paused), memory)
     assert released(held)["spec"] == {**before["spec"], "template": held["spec"]["template"]}
     assert not is_marked(released(held))
+
+
+@pytest.mark.parametrize("found", [{}, {"minReadySeconds": 5}])
+@pytest.mark.parametrize("pace", [60, 30], ids=["the same pace", "another pace"])
+def test_the_next_run_takes_what_a_lost_one_has_left_for_nobody_s_wish(found, pace):
+    before = deployment(**found)
+    left = shaped(before, ROLLED, rolling(before, 60))
+    memory = rolling(left, pace)
+    rolled = shaped(left, RollStable(images={"app": "app:v3"}, instead_of=NEW, paced=True), memory)
+    assert rolled["spec"]["minReadySeconds"] == pace
+    ended = shaped(rolled, RollStable(), memory)
+    assert ended["spec"] == {**before["spec"], "template": rolled["spec"]["template"]}
+    assert not is_marked(ended)
+
+
+@pytest.mark.parametrize("mark", ["[", "[]", '{"was": "abc", "set": 60}'])
+def test_a_mark_that_somebody_has_garbled_says_nothing(mark):
+    garbled = deployment(minReadySeconds=60)
+    garbled["metadata"]["annotations"] = {MARK: mark}
+    assert rolling(garbled, 60).found_seconds == 60
 
 
 def test_a_pause_by_somebody_else_stays_where_the_record_is_lost():
