@@ -7,11 +7,12 @@ increase hit rates", 1998), so that one who goes leaves its runs to the others, 
 
 Why no run has two owners. A replica whose last round began longer ago than FENCE of the lease's length makes no more
 writes; the others wait longer (LOST) until they share out what it had. One who comes waits for FENCE: whoever has not
-seen it by then makes no more writes either. One that finds itself alone, having announced itself before it looked,
-need not wait: whoever comes later sees it. Whoever was fenced once does not come back by a late answer (`is_over`): it
-takes another name. One that ends says so in its Lease, and is counted on by nobody who has seen that. A Lease that is
-gone without a word says nothing of its replica, which may not know it yet: it counts for LOST from then on, by when its
-replica is fenced. What remains is a write that was on its way when a process was frozen; those are guarded by
+seen it by then makes no more writes either, and whoever has goes on with what will be its for FENCE from the list
+before, in which it was not. One that finds itself alone, having announced itself before it looked, need not wait:
+whoever comes later sees it in its first list. Whoever was fenced once does not come back by a late answer (`is_over`):
+it takes another name. One that ends says so in its Lease, and is counted on by nobody who has seen that. A Lease that
+is gone without a word says nothing of its replica, which may not know it yet: it counts for LOST from then on, by when
+its replica is fenced. What remains is a write that was on its way when a process was frozen; those are guarded by
 resourceVersion or uid.
 """
 
@@ -41,6 +42,8 @@ class Seen:
 
     version: str
     since: float
+    comes: float = 0.0
+    """Until when (own clock) it cannot work yet, as it was not there when those before were listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,9 @@ class Claims:
 
     def _seen(self, name: str, version: str, now: float) -> Seen:
         known = self.others.get(name)
-        return known if known is not None and known.version == version else Seen(version=version, since=now)
+        if known is None:
+            return Seen(version=version, since=now, comes=self.heard and self.heard + FENCE * self.lease_seconds)
+        return known if known.version == version else replace(known, version=version, since=now)
 
     def is_over(self, now: float) -> bool:
         """Whether the others may have shared out what this replica had: it has been fenced."""
@@ -87,15 +92,23 @@ class Claims:
         return self.is_valid(now) and (not self.waits or now - self.announced >= FENCE * self.lease_seconds)
 
     def next_round(self, began: float) -> float:
-        """Return when the round after one that began at a time is due: sooner where another may be found lost by it."""
+        """Return when the round after one that began at a time is due.
+
+        Sooner than usual where another may be found lost by it, or this one has waited long enough.
+        """
         alive = (self.others[name] for name in self.members - {self.me})
         lost = (seen.since + LOST * self.lease_seconds for seen in alive)
-        return min(at for at in (*lost, began + RENEW * self.lease_seconds) if at > began)
+        begins = self.announced + FENCE * self.lease_seconds
+        return min(at for at in (*lost, begins, began + RENEW * self.lease_seconds) if at > began)
 
     @property
     def members(self) -> frozenset[str]:
         """The names of the replicas that lived when the last round began, this one included."""
         return frozenset(self.others) - self._given_up - self._unchanged_for(LOST) | {self.me}
+
+    def workers(self, now: float) -> frozenset[str]:
+        """Return the members among which runs are shared: those who have come so lately that they wait are not yet."""
+        return frozenset(name for name in self.members if name == self.me or self.others[name].comes <= now)
 
     @property
     def left_behind(self) -> frozenset[str]:
@@ -112,7 +125,7 @@ class Claims:
 
     def owns(self, key: Key, now: float) -> bool:
         """Whether the run of a Deployment is this replica's to work on."""
-        return self.is_working(now) and owner(key, self.members) == self.me
+        return self.is_working(now) and owner(key, self.workers(now)) == self.me
 
 
 def owner(key: Key, members: Collection[str]) -> str:

@@ -191,7 +191,7 @@ class Replicas:
     def _compare(self, on_change: Callable[[], None]) -> None:
         """Tell when other replicas live than before, or this one may begin or has to stop."""
         claims, now = self._claims, clock()
-        shares = (False, frozenset[str]()) if claims is None else (claims.is_working(now), claims.members)
+        shares = (False, frozenset[str]()) if claims is None else (claims.is_working(now), claims.workers(now))
         if shares != self._shares:
             self._shares = shares
             log.info("runs are shared out anew", working=shares[0], replicas=sorted(shares[1]))

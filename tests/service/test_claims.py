@@ -43,13 +43,13 @@ def test_nothing_is_owned_when_the_last_round_is_too_long_ago():
     assert not claims.owns(KEYS[0], 1.0 + FENCE * LEASE)
 
 
-def test_the_next_round_comes_sooner_where_it_can_find_another_lost():
+def test_the_next_round_comes_sooner_where_it_can_find_another_lost_or_work_begins():
     claims = Claims(me="a", lease_seconds=LEASE, announced=0.5)
     dues = []
     for began in (1.0, 3.0, 5.0, 7.0, 8.2):
         claims = claims.after_round({"a": str(began), "b": "1"}, began=began, now=began + 0.1)
         dues.append(claims.next_round(began))
-    assert dues == pytest.approx([3.0, 5.0, 7.0, 1.1 + LOST * LEASE, 8.2 + RENEW * LEASE])
+    assert dues == pytest.approx([3.0, 5.0, 0.5 + FENCE * LEASE, 1.1 + LOST * LEASE, 8.2 + RENEW * LEASE])
     assert claims.members == {"a"}
 
 
@@ -174,6 +174,20 @@ def test_no_run_is_ever_owned_by_two(seed):
         elif draw < 0.025 and world.leases:
             del world.leases[world.random.choice(sorted(world.leases))]  # by hand
         assert all(len(names) <= 1 for names in owners(world).values())
+
+
+@pytest.mark.parametrize("after", range(12))
+def test_one_who_comes_in_place_of_a_dead_one_holds_nothing_up(after):
+    """What was the dead one's is owned again within a lease and a round, if not by the one who comes."""
+    world = World(after, 3, trouble=0.0)
+    list(rounds(world, 2 * LEASE + world.random.uniform(0, LEASE)))
+    dead = world.replicas.pop()
+    orphans = {key for key in KEYS if dead.owns(key)}
+    for step, _ in enumerate(rounds(world, (1 + RENEW) * LEASE + STEP)):
+        if step == int(after * LEASE / 10 / STEP):
+            world.come()
+        orphans -= {key for key, names in owners(world).items() if names}
+    assert not orphans
 
 
 @pytest.mark.parametrize("seed", range(5))
