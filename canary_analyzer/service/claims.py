@@ -25,7 +25,8 @@ from canary_analyzer.cluster.leases import GIVEN_UP
 
 RENEW, FENCE, LOST = 0.2, 0.6, 0.7
 """As shares of the lease's length: two renewals in a row may fail before a replica stops. Another sees the last renewal
-within one round, and LOST later that no other has come: what a replica had is taken over in one lease's length.
+within one round, and LOST later that no other has come: what a replica had is taken over in one lease's length, and a
+round later where one who comes has just begun with what would be its.
 """
 LEFT_BEHIND = 10.0
 """As LOST, until a Lease that nobody renews is taken away; one that was given up is taken away once it is LOST."""
