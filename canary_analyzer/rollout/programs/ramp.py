@@ -107,13 +107,13 @@ SHIFT_WEIGHT = Stage(
     given=goals.traffic_kept,
     back="shift weight",
 )
-SETTLE_WEIGHT = Stage(name="settle weight", done=goals.step_settled, given=goals.traffic_set, back="shift weight")
+SETTLE_WEIGHT = Stage(name="settle weight", done=goals.step_settled, given=goals.traffic_set, back=SHIFT_WEIGHT.name)
 ANALYSE = Stage(
     name="analyse",
     done=goals.step_over,
     action=_grow,
     given=goals.traffic_set,
-    back="shift weight",
+    back=SHIFT_WEIGHT.name,
     samples=True,
     holds=True,
 )
@@ -134,22 +134,22 @@ STEP: Program = (
 DRAIN_CANARY = Stage(
     name="drain canary", done=goals.drained, action=_set_traffic, traffic=lambda _: NOTHING, waits=words.drain
 )
-SETTLE_DRAINED = Stage(name="settle drained", done=goals.settled, given=goals.drained, back="drain canary")
+SETTLE_DRAINED = Stage(name="settle drained", done=goals.settled, given=goals.drained, back=DRAIN_CANARY.name)
 RESTORE_ROUTE = Stage(
     name="restore route",
     done=goals.given_back,
     action=lambda _: RestoreRoutes(),
     given=goals.drained,
-    back="drain canary",
+    back=DRAIN_CANARY.name,
     waits=words.way_back,
 )
-SETTLE_RESTORED = Stage(name="settle restored", done=goals.settled, given=goals.off_route, back="drain canary")
+SETTLE_RESTORED = Stage(name="settle restored", done=goals.settled, given=goals.off_route, back=DRAIN_CANARY.name)
 RELEASE_FLOOR = Stage(
     name="release floor",
     done=goals.floor_released,
     action=lambda _: ReleaseFloor(),
     given=goals.off_route,
-    back="drain canary",
+    back=DRAIN_CANARY.name,
     waits=words.floor,
 )
 DELETE_CANARY = Stage(
@@ -157,7 +157,7 @@ DELETE_CANARY = Stage(
     done=goals.canary_deleted,
     action=lambda _: DeleteCanary(),
     given=goals.off_route,
-    back="drain canary",
+    back=DRAIN_CANARY.name,
     waits=words.pods_gone,
 )
 DELETE_SERVICES = Stage(
@@ -165,7 +165,7 @@ DELETE_SERVICES = Stage(
     done=goals.services_deleted,
     action=lambda _: DeleteCanaryServices(),
     given=goals.off_route,
-    back="drain canary",
+    back=DRAIN_CANARY.name,
     waits=words.services_gone,
 )
 TELL_THE_END = Stage(name="tell the end", done=goals.all_told(Moment.END), action=_telling(Moment.END))
@@ -233,7 +233,7 @@ TELL_OF_THE_ROLL_BACK = Stage(
     done=goals.all_told(Moment.ROLLBACK),
     action=_telling(Moment.ROLLBACK),
     given=goals.drained,
-    back="drain canary",
+    back=DRAIN_CANARY.name,
 )
 
 _BACK: Program = (AWAIT_RESTORED_STABLE, DRAIN_CANARY, TELL_OF_THE_ROLL_BACK, *LEAVING[1:])
