@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import structlog
 
 from canary_analyzer.analysis import Decision, Verdict
 from canary_analyzer.cluster.client import Cluster
@@ -177,6 +178,16 @@ def _traffic_described(traffic: Traffic) -> str:
     """What is not the default, in the order of its fields; the weight always."""
     extra = [name for name, value in vars(traffic).items() if value and name != "weight"]
     return " ".join(["SetTraffic", str(traffic.weight), *extra])
+
+
+@pytest.fixture(autouse=True)
+def logs_for_pytest():
+    """Log lines are shown where a test fails, and never come among what a command prints, whichever thread writes."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer(["event"])],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 @pytest.fixture

@@ -73,4 +73,7 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line."""
+    from canary_analyzer.service import logs
+
+    logs.configure()
     app()

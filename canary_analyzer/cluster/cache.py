@@ -99,7 +99,7 @@ class Cache:
         return self._mirror(kind, namespace).list(namespace)
 
     def close(self) -> None:
-        """Let all watches end, each when the server ends it or it breaks off; what is asked from now on is not kept."""
+        """Let all watches end, each when the server ends it or it breaks off; from now on nothing is kept or logged."""
         with self._lock:
             for mirror in self._mirrors.values():
                 mirror.close()
@@ -156,9 +156,11 @@ class _Mirror:
         """Counts watches that did not go on where the one before had stopped."""
         self._refused_until = 0.0
         self._pauses = Pauses()
+        self._closed = threading.Event()
 
     def close(self) -> None:
         self._refused_until = inf
+        self._closed.set()
 
     def find(self, key: Key) -> Document | None:
         with self._lock:
@@ -226,13 +228,14 @@ class _Mirror:
             except Expired:
                 goes_on = False
             except ClusterError as error:
-                log.warning("a watch broke off, trying again", kind=self._kind.plural, error=str(error))
+                if not self._closed.is_set():
+                    log.warning("a watch broke off, trying again", kind=self._kind.plural, error=str(error))
                 wait = error.retry_after
             except Exception:
                 log.exception("a watch broke off by a defect of ours, beginning anew", kind=self._kind.plural)
                 goes_on = False
             self._connected = False
-            time.sleep(max(wait, self._pauses.after(time.monotonic() - began)))
+            self._closed.wait(max(wait, self._pauses.after(time.monotonic() - began)))
         self._forget()
 
     def _watch(self) -> None:
@@ -261,7 +264,7 @@ class _Mirror:
                 for key, entry in self._entries.items()
                 if entry.used >= since or (key[0] in self._whole and entry.content is not None)
             }
-            return bool(self._entries or self._whole) and self._refused_until < inf
+            return bool(self._entries or self._whole) and not self._closed.is_set()
 
     def _forget(self) -> None:
         with self._lock:

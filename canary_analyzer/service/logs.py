@@ -7,7 +7,7 @@ import structlog
 
 
 def configure() -> None:
-    """Write log lines to standard error."""
+    """Write log lines to standard error: standard output is for what a command was asked for."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

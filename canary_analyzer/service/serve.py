@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster
-from canary_analyzer.service import http, logs, memory, samples
+from canary_analyzer.service import http, memory, samples
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.archive import Archive
 from canary_analyzer.service.health import Health
@@ -54,7 +54,6 @@ def serve(settings: ServiceSettings, kubeconfig: Path | None, file: ConfigFile |
         ClusterError: the kubeconfig cannot be used.
     """
     memory.spare_memory()
-    logs.configure()
     parts = _put_together(settings, kubeconfig)
     server = http.serve(settings.http.host, settings.http.port, parts.sources)
     told_to_stop = _on_signal()

@@ -1,12 +1,15 @@
 """`list`, `status`, `history`, `explain`, `report`: from records alone, for people and for programs."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from canary_analyzer.cluster import records
-from canary_analyzer.cluster.client import VIRTUAL_SERVICES
+from canary_analyzer.cluster.client import CONFIGMAPS, VIRTUAL_SERVICES
 from canary_analyzer.rollout.causes import Cause
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.story import Figures
@@ -132,3 +135,15 @@ def test_a_report_that_cannot_be_written_is_told(shop, canary):
     told = canary("report", "app", "-o", "/nowhere/run.html")
     assert told.exit_code == 3
     assert "name a file that can be written" in told.stderr
+
+
+@pytest.mark.parametrize("program", ["canary_analyzer.cli", "canary_analyzer.cli.plugin"])
+def test_what_cannot_be_read_is_told_beside_the_answer_and_not_in_it(emulator, shop, program):
+    shop.run()
+    broken = records.RUN_PREFIX + "app-1"
+    emulator.cluster.merge(CONFIGMAPS, "default", broken, {"data": {records.RUN_KEY: "scribbled over"}})
+    command = [sys.executable, "-c", f"from {program} import main; main()", "list", "--json"]
+    environment = {**os.environ, "KUBECONFIG": str(emulator.kubeconfig)}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+    assert f"default/{broken}" in json.loads(told.stderr)["error"]

@@ -191,6 +191,23 @@ def test_nothing_is_believed_while_a_watch_that_ended_has_not_begun_anew(api, mo
     over.set()
 
 
+def test_a_closed_cache_ends_with_the_server_and_says_nothing_of_it(api, caplog):
+    over = threading.Event()
+
+    def breaks_off(asked):
+        over.wait(PATIENCE)
+        asked.close_connection = True
+
+    cache = play(api, breaks_off)
+    cache.find(SERVICES, "default", "app")
+    eventually(lambda: watches(api))
+    watching = [thread for thread in threading.enumerate() if thread.name == "watch services"]
+    cache.close()
+    over.set()
+    eventually(lambda: not any(thread.is_alive() for thread in watching))
+    assert [record for record in caplog.records if record.name == caching.__name__] == []
+
+
 def test_a_list_that_fails_is_not_tried_anew_with_each_look(api):
     """Whoever looks would wait for it, one after the other."""
 
