@@ -87,8 +87,9 @@ class Watcher:
                 self._rollouts.add(record)
         with self._apart(self._namespace, SWEEP):
             self._sweep()
-        listing = self._cluster.list(DEPLOYMENTS, self._namespace)
         with self._looking:
+            # No event is taken in meanwhile: one of a Deployment that came after the list would be undone by it.
+            listing = self._cluster.list(DEPLOYMENTS, self._namespace)
             for key in self._known.keys() - set(map(_key, listing.items)):
                 self._forget(key)  # it went while nobody watched
             for deployment in listing.items:

@@ -3,6 +3,7 @@
 import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from unittest import mock
 
 import pytest
@@ -113,6 +114,34 @@ def test_what_a_deleted_deployment_was_like_says_nothing_of_a_new_one_of_its_nam
     (job,) = scheduler.get_jobs()
     key, before, _ = job.args
     assert (key, before) == (("default", "app"), None)
+
+
+def test_what_the_watch_tells_is_not_undone_by_a_list_that_another_thread_had_begun_before(
+    cluster, app, watch, monkeypatch
+):
+    """A replica lists when another one goes, beside its watch: the Deployment came between the list and its use."""
+    watcher, scheduler, _ = watch(cluster)
+    watcher.look()
+    spec, take_list, threads = app.deployment()["spec"], cluster.list, []
+
+    def interrupted(kind, *arguments, **options):
+        listing = take_list(kind, *arguments, **options)
+        if kind == DEPLOYMENTS and not threads:
+            cluster.create(DEPLOYMENTS, {"metadata": {"name": "new", "namespace": "default"}, "spec": spec})
+            threads.append(Thread(target=watcher.look))
+            threads[0].start()
+            threads[0].join(0.3)  # it must not have gone on, however long it is given
+        return listing
+
+    monkeypatch.setattr(watching, "sweep_if_possible", lambda *_: None)  # it lists Deployments as well
+    monkeypatch.setattr(cluster, "list", interrupted)
+    watcher.look()
+    threads[0].join()
+    cluster.merge(DEPLOYMENTS, "default", "new", {"metadata": {"annotations": WISH}})
+    watcher.look()
+    (job,) = scheduler.get_jobs()
+    key, before, _ = job.args
+    assert (key[1], before is not None) == ("new", True)
 
 
 def test_nothing_is_remembered_of_a_deployment_that_went_while_nobody_watched(cluster, app, watch):
