@@ -107,7 +107,9 @@ class Cache:
     def _mirror(self, kind: Kind, namespace: str) -> "_Mirror":
         scope = namespace if self._by_namespace else ""
         with self._lock:
-            return self._mirrors.setdefault((kind, scope), _Mirror(self._cluster, kind, scope))
+            if (kind, scope) not in self._mirrors:
+                self._mirrors[kind, scope] = _Mirror(self._cluster, kind, scope)
+            return self._mirrors[kind, scope]
 
 
 @dataclass(kw_only=True, slots=True)
