@@ -260,11 +260,11 @@ def _promoted_by_hand(s: Situation) -> Run:
     verdict = s.evidence.verdict
     known = verdict.reason if verdict is not None else "nothing had been compared"
     conclusion = f"a user promoted it at {s.run.weight} % with the annotation promote; the judge so far: {known}"
-    let_go = _at_the_switch(s.run.held(wanted=False, now=s.now))
+    let_go = _skipped_to_switch(s.run.held(wanted=False, now=s.now))
     return _promote(s.of(let_go.model_copy(update={"conclusion": conclusion})))
 
 
-def _at_the_switch(run: Run) -> Run:
+def _skipped_to_switch(run: Run) -> Run:
     """Return a blue-green run at the step that gives green all requests; others may be promoted at any weight."""
     return run.model_copy(update={"step": switch_of(run.ramp)}) if run.strategy is Strategy.BLUE_GREEN else run
 

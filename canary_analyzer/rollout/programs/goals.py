@@ -212,14 +212,15 @@ def relieved(s: Situation) -> bool:
 
 
 def sheltered(s: Situation) -> bool:
-    """Whether stable may lose all its pods for its old images: it has them, or no requests.
+    """Whether stable may lose all its pods for its old images: it has them, or no requests; or waiting is no use."""
+    return stable_restored(s) or traffic_set(s) or _unshelterable(s)
 
-    Where nobody can serve instead, or requests are not to be brought there in the time that stable may take to roll
-    out, nothing is gained by waiting.
-    """
+
+def _unshelterable(s: Situation) -> bool:
+    """Whether nobody can serve instead of stable, or requests do not get there in the time that it may roll out in."""
     begun = next((moment.at for moment in s.run.timeline if moment.phase is Phase.ABORTING), s.now)
     too_late = s.now - begun > s.run.policy.promote_seconds and not s.view.first_look
-    return stable_restored(s) or traffic_set(s) or not _serving(s) or bool(s.view.missing_routes) or too_late
+    return not _serving(s) or bool(s.view.missing_routes) or too_late
 
 
 def shelter_settled(s: Situation) -> bool:
