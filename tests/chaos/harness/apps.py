@@ -108,10 +108,14 @@ class Case:
         arena.run(3)
         return arena
 
+    @property
+    def wish(self) -> Mapping[str, str]:
+        """The annotations that ask for it, without their prefix."""
+        return {**self.trigger, "config": yaml.safe_dump({**POLICY, **self.policy}, default_flow_style=True)}
+
     def ask(self, arena: Arena) -> None:
         """Annotate."""
-        config = yaml.safe_dump({**POLICY, **self.policy}, default_flow_style=True)
-        arena.annotate(self.subject, **self.trigger, config=config)
+        arena.annotate(self.subject, **self.wish)
 
 
 def _routed(arena: Arena) -> None:

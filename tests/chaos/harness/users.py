@@ -53,11 +53,7 @@ class Users:
         if self.case.subject != "app":
             self.case.ask(self.arena)
             return f"asks that {self.case.subject} is judged"
-        image = f"app:v{self._newest}"
-        self._newest += self._chance.random() < 0.8
-        if self._chance.random() < 0.1:
-            image = "app:crash"
-        self.wished[image] += 1
+        image = self._wished()
         live = self.arena.emulator.find(DEPLOYMENTS, "app")
         wanted = {run["trigger"] for run in self.arena.runs() if run["phase"] not in ENDED}
         if live is not None and image != annotations.of(live).get(annotations.IMAGE):  # else nothing new is wished
@@ -65,6 +61,15 @@ class Users:
         self.case.ask(self.arena)
         self.arena.annotate(image=image)
         return f"asks for {image}"
+
+    def _wished(self) -> str:
+        """Draw an image, and count that it is asked for."""
+        image = f"app:v{self._newest}"
+        self._newest += self._chance.random() < 0.8
+        if self._chance.random() < 0.1:
+            image = "app:crash"
+        self.wished[image] += 1
+        return image
 
     def withdraw(self) -> str:
         """Take the trigger away."""
@@ -200,14 +205,23 @@ class Users:
 
     def _delete_or_make_anew(self, kind: Resource, name: str) -> str:
         if self.arena.emulator.find(kind, name) is None:
-            self.arena.emulator.create(kind, _fresh(self._lost[kind.plural]))
-            self._belongings.documents[kind, name] = self._lost[kind.plural]
-            return f"makes {kind.plural}/{name} anew"
+            return self._make_anew(kind, name)
         if kind == DEPLOYMENTS:
             self._forget_runs()
         self._lost[kind.plural] = self._belongings.documents.pop((kind, name))
         self.arena.emulator.delete(kind, name)
         return f"deletes {kind.plural}/{name}"
+
+    def _make_anew(self, kind: Resource, name: str) -> str:
+        document, told = _fresh(self._lost[kind.plural]), f"makes {kind.plural}/{name} anew"
+        if (kind, name) == (DEPLOYMENTS, "app") and self._chance.random() < 0.5:
+            image = self._wished()
+            wish = {annotations.PREFIX + key: value for key, value in {**self.case.wish, "image": image}.items()}
+            document["metadata"]["annotations"] |= wish
+            self.open, told = (image, self.arena.now), f"{told}, asking for {image} in its manifest"
+        self.arena.emulator.create(kind, document)
+        self._belongings.documents[kind, name] = self._lost[kind.plural]
+        return told
 
     def delete_record(self) -> str:
         """Delete the ConfigMap of an active run."""
