@@ -106,10 +106,21 @@ def _unfit_baseline(brought: Brought) -> list[str]:
     found = unfit(brought.stable, brought.stable_workload) + unpromotable(brought.stable, Strategy.BRING_YOUR_OWN)
     if brought.busy:
         found.append(f"run {brought.busy} compares with {name} just now; it has to end first")
-    mine, theirs = sibling.container_images(brought.canary), sibling.container_images(brought.stable)
-    if not any(theirs.get(container, image) != image for container, image in mine.items()):
-        found.append(f"{canary} runs the same images as {name}: there is nothing to compare yet")
-    return found
+    return [*found, *_without_difference(brought.canary, brought.stable)]
+
+
+def _without_difference(canary: Document, stable: Document) -> list[str]:
+    """Say why there is nothing to promote: images are those of containers that both Deployments have by name."""
+    mine, theirs = sibling.container_images(canary), sibling.container_images(stable)
+    here, there, both = canary["metadata"]["name"], stable["metadata"]["name"], mine.keys() & theirs.keys()
+    if not both:
+        return [
+            f"no container of {here} ({', '.join(mine)}) has the name of one of {there} ({', '.join(theirs)}), so "
+            "nobody knows which image is to be promoted where: name them alike"
+        ]
+    if all(mine[container] == theirs[container] for container in both):
+        return [f"{here} runs the same images as {there}: there is nothing to compare yet"]
+    return []
 
 
 def _policy(canary: Document, offers: Offers, objections: list[str]) -> RolloutPolicy | None:

@@ -60,6 +60,12 @@ def brought(make):
     return build
 
 
+def with_container(name):
+    canary = deepcopy(CANARY)
+    canary["spec"]["template"]["spec"]["containers"][0]["name"] = name
+    return canary
+
+
 def annotated(**annotations):
     canary = deepcopy(CANARY)
     canary["metadata"]["annotations"] |= annotations
@@ -79,6 +85,10 @@ REFUSED = {
     "no such baseline": ({"stable": None}, "there is no such Deployment in this namespace"),
     "itself": ({"canary": annotated(**{BASELINE: "web-next"})}, "that is the canary itself"),
     "the same images": ({"canary": deployment("web-next", "app:v1", "next", **{BASELINE: "web"})}, "the same images"),
+    "containers named apart": (
+        {"canary": with_container("next")},
+        r"no container of web-next \(next\) has the name of one of web \(app\).*: name them alike",
+    ),
     "stable is rolling out": ({"available": 1}, "not fully rolled out"),
     "stable would lose all pods at once": ({"stable": SPARE}, "maxUnavailable 3 of 3 replicas"),
     "no route to both": ({"routed": route(("stable", 100))}, "Add a destination for web-next with weight 0"),

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,17 @@ def test_a_number_that_another_replica_has_taken_starts_no_second_run(app, take,
     with pytest.raises(Conflict):
         records.create(cluster, record.run, record.routes)
     assert len(records.active(cluster, "default")) == 1
+
+
+def test_where_the_list_of_runs_was_an_old_one_the_request_is_looked_at_again(app, take, cluster, monkeypatch):
+    """A name that is taken must not pass for a request that another replica has met: nobody would come back to it."""
+    app.annotate(image="app:v2")
+    record = take()
+    records.save(cluster, replace(record, run=record.run.model_copy(update={"phase": Phase.ABORTED})))
+    app.annotate(image="app:v3")
+    monkeypatch.setattr(records, "runs_of_deployment", lambda *_: ())
+    with pytest.raises(Conflict):
+        take()
 
 
 REFUSED = {

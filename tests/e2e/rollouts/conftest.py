@@ -126,9 +126,20 @@ class User:
 
     def second_app(self, name: str) -> None:
         """Make another app like the first, with a name of its own."""
-        for kind in (SERVICES, VIRTUAL_SERVICES, DEPLOYMENTS):
-            self.cluster.create(kind, _renamed(self.cluster.get(kind, NAMESPACE, APP), name))
+        self.copy(VIRTUAL_SERVICES, name)
+        self.sibling(name)
+
+    def sibling(self, name: str, /, **container: str) -> None:
+        """Make a Service and a Deployment like the app's, with fields of the container's own, and no route to them."""
+        self.copy(SERVICES, name)
+        deployment = _renamed(self.deployment(), name)
+        deployment["spec"]["template"]["spec"]["containers"][0] |= container
+        self.cluster.create(DEPLOYMENTS, deployment)
         eventually(lambda: self.rolled_out(name), f"the rollout of {name}")
+
+    def copy(self, kind: Kind, name: str) -> None:
+        """Make an object like the app's, with a name of its own."""
+        self.cluster.create(kind, _renamed(self.cluster.get(kind, NAMESPACE, APP), name))
 
     def delete_app(self, name: str) -> None:
         for kind in (DEPLOYMENTS, VIRTUAL_SERVICES, SERVICES):

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import requests
 import yaml
 
 from canary_analyzer import __version__
-from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES
+from canary_analyzer.cluster.client import DEPLOYMENTS, HTTP_ROUTES, SERVICES, VIRTUAL_SERVICES
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -245,11 +246,36 @@ def remember(box, run):
         box.create(json.loads(json.dumps(record).replace(run, f"flask-app-{number}")))
 
 
+def bring_your_own(user, kind):
+    """A canary that the user made, with a route of his own to it, is promoted; then he takes both away."""
+    before, canary = user.route(kind)["spec"], "flask-app-next"
+    user.sibling(canary, name="flask-app", image="flask-app:v2")
+    user.cluster.merge(kind, WATCHED, "flask-app", {"spec": routed_to_both(before, canary)})
+    user.annotate(canary, baseline="flask-app", config="{bring_your_own: {patch_stable: true}}")
+    user.eventually(lambda: user.status(canary).get("phase") in ("Succeeded", "Aborted"), "the end of the run")
+    assert (user.status(canary)["phase"], user.image()) == ("Succeeded", "flask-app:v2")
+    user.cluster.merge(kind, WATCHED, "flask-app", {"spec": before})
+    for made in (DEPLOYMENTS, SERVICES):
+        user.cluster.delete(made, WATCHED, canary)
+
+
+def routed_to_both(spec, canary):
+    """A route's spec that knows the canary too, and sends it nothing yet."""
+    spec = deepcopy(spec)
+    if "rules" in spec:
+        (there,) = spec["rules"][0]["backendRefs"]
+        spec["rules"][0]["backendRefs"] = [there | {"weight": 100}, there | {"name": canary, "weight": 0}]
+    else:
+        both = (("flask-app", 100), (canary, 0))
+        spec["http"][0]["route"] = [{"destination": {"host": host}, "weight": weight} for host, weight in both]
+    return spec
+
+
 def uninstall(box, user, documents):
     """What `helm uninstall` does in the middle of a run: its hook first, then the replicas go."""
-    served = user.answered()["v2"]
-    user.canary("flask-app:v2", **CANARY)
-    user.eventually(lambda: user.answered()["v2"] > served, "requests at the canary")
+    served = user.answered()["v1"]
+    user.canary("flask-app:v1", **CANARY)
+    user.eventually(lambda: user.answered()["v1"] > served, "requests at the canary")
     hook = next(each for each in documents if each["kind"] == "Job")["spec"]["template"]
     metadata = hook["metadata"] | {"name": "hook", "namespace": OWN}
     box.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": hook["spec"]})
@@ -274,6 +300,7 @@ def test_the_service_runs_rollouts_to_their_end_with_exactly_the_chart_s_rights(
         if number == 0:
             remember(box, ended["run"])
 
+    bring_your_own(user, kind)
     uninstall(box, user, installed)
     assert user.ended()["phase"] == "Aborted"
     assert user.route(kind) == route
