@@ -209,17 +209,18 @@ class Cluster:
         """Apply a JSON merge patch; put a resourceVersion in it to guard it."""
         return self._call(Request(method="PATCH", path=kind.path(namespace, name), body=patch, content_type=MERGE))
 
-    def patch(self, kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Document:
-        """Apply a JSON Patch.
+    def patch(
+        self, kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, Any]], *, dry_run: bool = False
+    ) -> Document:
+        """Apply a JSON Patch; as a dry run, return what would become of the object, admission included.
 
         Raises:
             Conflict: somebody else wrote in between; a `test` that fails is answered with 422, and so is what admission
                 refuses: whoever tries again must not do so for ever.
         """
+        path, query = kind.path(namespace, name), [("dryRun", "All")] if dry_run else []
         try:
-            return self._call(
-                Request(method="PATCH", path=kind.path(namespace, name), body=operations, content_type=JSON_PATCH)
-            )
+            return self._call(Request(method="PATCH", path=path, query=query, body=operations, content_type=JSON_PATCH))
         except ClusterError as error:
             if error.status == 422:
                 raise Conflict(str(error), error.status) from error

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from canary_analyzer import routing
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
+from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.cluster.routes import retried
 from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.advice import in_sight
@@ -21,6 +22,25 @@ def patch_images(cluster: Cluster, run: Run, images: Mapping[str, str]) -> None:
             cluster.patch(DEPLOYMENTS, run.namespace, run.stable, patch)
 
     retried(write)
+
+
+def admitted(cluster: Cluster, deployment: Document, images: Mapping[str, str]) -> Mapping[str, str]:
+    """Return these images as the API server would keep them: admission may pin a tag to a digest, or name a mirror.
+
+    They are compared with what is seen later on. Where the server does not tell, they are as given.
+
+    Raises:
+        ClusterError: it did not answer, or somebody else wrote in between.
+    """
+    metadata = deployment["metadata"]
+    patch = routing.json_patch(deployment, sibling.with_images(deployment, images))
+    try:
+        kept = cluster.patch(DEPLOYMENTS, metadata["namespace"], metadata["name"], patch, dry_run=True)
+    except ClusterError as error:
+        if error.status not in REFUSED:
+            raise
+        return images
+    return {name: sibling.container_images(kept)[name] for name in images}
 
 
 def close_request(cluster: Cluster, run: Run) -> None:

@@ -12,7 +12,7 @@ from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.observe import surroundings, workload
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.routes import live
-from canary_analyzer.cluster.stable import annotate
+from canary_analyzer.cluster.stable import admitted, annotate
 from canary_analyzer.rollout import annotations, plan, rolling_plan, sibling
 from canary_analyzer.rollout.advice import in_sight
 from canary_analyzer.rollout.decide import begin
@@ -117,10 +117,11 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     around = surroundings(cluster, deployment, offers.route_kind)
     try:
         alone(cluster, deployment)
-        return planned(deployment, around, offers, records.next_number(past.runs), now)
+        run = planned(deployment, around, offers, records.next_number(past.runs), now)
     except plan.Refused as refused:
         refuse(cluster, deployment, offers, str(refused), now)
         raise TurnedDown from refused
+    return run.model_copy(update={"images": admitted(cluster, deployment, run.images)})
 
 
 def planned(deployment: Document, around: Surroundings, offers: Offers, number: int, now: float) -> Run:

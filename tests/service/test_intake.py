@@ -9,14 +9,15 @@ import pytest
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, VIRTUAL_SERVICES
 from canary_analyzer.cluster.errors import ClusterError, Conflict
-from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout import annotations, sibling
 from canary_analyzer.rollout.intake import Seen
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.rollout.run import RouteRef
 from canary_analyzer.routing import Target
-from canary_analyzer.sandbox.faults import UNAVAILABLE, Drop, Rule
+from canary_analyzer.sandbox.api import defaults
+from canary_analyzer.sandbox.faults import UNAVAILABLE, Drop, Refuse, Rule
 from canary_analyzer.service import intake
 from canary_analyzer.service.intake import StillChanging, TurnedDown, seen, take_in
 
@@ -278,3 +279,27 @@ def test_a_record_that_speaks_of_another_namespace_is_not_taken_up(app, take, cl
         CONFIGMAPS, {"metadata": metadata, "data": {**document["data"], "run.json": forged.model_dump_json()}}
     )
     assert records.active(cluster, "") == (record,)
+
+
+def pinned(resource, document, *around, real=defaults.complete):
+    """What an admission webhook makes of a Deployment that pins tags to digests."""
+    completed = deepcopy(real(resource, document, *around))
+    for container in completed["spec"]["template"]["spec"]["containers"] if resource.plural == "deployments" else ():
+        container["image"] = container["image"].partition("@")[0] + "@sha256:feed"
+    return completed
+
+
+@pytest.mark.parametrize("strategy", ["canary", "rolling"])
+def test_the_images_of_a_run_are_those_that_admission_makes_of_them(app, take, cluster, monkeypatch, strategy):
+    monkeypatch.setattr(defaults, "complete", pinned)
+    app.annotate(image="app:v2", strategy=strategy)
+    run = take().run
+    assert (run.trigger, run.images) == ("app:v2", {"app": "app:v2@sha256:feed"})
+    assert sibling.container_images(app.deployment()) == {"app": "app:v1@sha256:feed"}, "nothing was written"
+
+
+def test_where_nobody_tells_what_admission_makes_of_images_they_are_as_the_user_wrote_them(app, cluster, proxy):
+    app.annotate(image="app:v2")
+    proxy.play(Rule(action=Refuse(status=400, reason="BadRequest"), query="dryRun=All"))
+    record = take_in(proxy.client, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    assert record.run.images == {"app": "app:v2"}

@@ -96,7 +96,7 @@ class Wire:
         if watch:
             return _Watch(self._events(asked, parts.query))
         status, content = self._emulator.answer(method, url, headers or {}, _bytes(body))
-        if method in WRITES and status < 300:
+        if method in WRITES and status < 300 and "dryRun" not in parts.query:
             self._written(f"{method} {parts.path}")
         return self._spoilt(url, method, (status, content), actions)
 
