@@ -109,8 +109,8 @@ def abandoned(cluster: Cluster, namespace: str) -> list[Made]:
 
 def unrouted(made: Sequence[Made], routed: Collection[ServiceName]) -> list[Made]:
     """Return what can go of what runs have made: nothing of a run to whose Services requests are sent."""
-    serving = {uid for kind, each in made if kind == SERVICES and _name(each) in routed for uid in _owners(each)}
-    return [(kind, each) for kind, each in made if not serving & _owners(each)]
+    serving = {whose for kind, each in made if kind == SERVICES and _name(each) in routed for whose in _whose(each)}
+    return [(kind, each) for kind, each in made if not serving & _whose(each)]
 
 
 def _name(service: Document) -> ServiceName:
@@ -135,7 +135,7 @@ def _rules(cluster: Cluster, service: Document) -> Iterator[Document]:
     """Yield the DestinationRule that was made with a Service."""
     metadata = service["metadata"]
     rule = _found(cluster, DESTINATION_RULES, metadata["namespace"], metadata["name"])
-    if rule is not None and _owners(rule) & _owners(service):
+    if rule is not None and _whose(rule) & _whose(service):
         yield rule
 
 
@@ -179,3 +179,8 @@ def _ours(document: Document | None, uid: str) -> bool:
 
 def _owners(document: Document) -> set[str]:
     return {owner["uid"] for owner in document["metadata"].get("ownerReferences") or []}
+
+
+def _whose(document: Document) -> set[str]:
+    """Return who owns what a run made; of what was orphaned (`kubectl delete --cascade=orphan`), all in a namespace."""
+    return _owners(document) or {document["metadata"]["namespace"]}

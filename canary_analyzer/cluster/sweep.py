@@ -149,8 +149,9 @@ def _is_orphan(cluster: Cluster, traces: Traces) -> bool:
     """
     try:
         record = records.load(cluster, traces.namespace, traces.run)
-    except records.Garbled:
-        return False  # garbled: its run may go on once somebody has mended it
+    except records.Garbled:  # its run may go on once somebody has mended it, but not without its Deployment
+        live = cluster.find(DEPLOYMENTS, traces.namespace, traces.deployment)
+        return live is None or live["metadata"]["uid"] != traces.uid
     return record is None or record.run.ended or record.run.uid != traces.uid
 
 

@@ -9,7 +9,15 @@ import pytest
 
 from canary_analyzer.cluster import autoscaling, records
 from canary_analyzer.cluster.act import Subject, act
-from canary_analyzer.cluster.client import AUTOSCALERS, CONFIGMAPS, DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES, Cluster
+from canary_analyzer.cluster.client import (
+    AUTOSCALERS,
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    DESTINATION_RULES,
+    SERVICES,
+    VIRTUAL_SERVICES,
+    Cluster,
+)
 from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.sweep import sweep, sweep_if_possible
 from canary_analyzer.rollout.actions import CreateCanary, DeleteCanary, DeleteCanaryServices, RollStable, SetTraffic
@@ -31,6 +39,13 @@ AUTOSCALER = {
         "minReplicas": 1,
         "maxReplicas": 5,
     },
+}
+
+DESTINATION_RULE = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "DestinationRule",
+    "metadata": {"name": "app", "namespace": "default"},
+    "spec": {"host": "app", "trafficPolicy": {"connectionPool": {"http": {"maxRetries": 7}}}},
 }
 
 
@@ -241,6 +256,37 @@ def test_a_canary_whose_route_cannot_be_given_back_goes_on_serving(cluster, app)
     sweep(cluster, "", lambda _: None)
     for kind in (DEPLOYMENTS, SERVICES):
         assert "finalizers" in cluster.get(kind, "default", "app-canary")["metadata"]
+
+
+def orphaned(cluster, app):
+    """A canary in the route whose Deployment went by `kubectl delete --cascade=orphan`."""
+    app.annotate(image="app:v2")
+    cluster.create(DESTINATION_RULES, DESTINATION_RULE)
+    record = take_in(cluster, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    subject = Subject(run=record.run, snapshot=record.routes)
+    act(cluster, CreateCanary(replicas=1), subject)
+    act(cluster, SetTraffic(traffic=Traffic(weight=50)), subject)
+    made = [(kind, "app-canary") for kind in (DEPLOYMENTS, SERVICES, DESTINATION_RULES)]
+    for kind, name in [(CONFIGMAPS, "canary-run-app-1"), *made]:
+        cluster.merge(kind, "default", name, {"metadata": {"ownerReferences": None}})
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    return made
+
+
+def test_what_a_run_made_of_which_nobody_is_the_owner_any_more_is_taken_away_after_its_route(cluster, app):
+    before = app.route()["spec"]
+    made = orphaned(cluster, app)
+    assert [traces.run for traces in sweep(cluster, "", lambda _: None)] == ["app-1"]
+    assert app.route()["spec"] == before
+    assert [cluster.find(kind, "default", name) for kind, name in made] == [None] * 3
+
+
+def test_what_a_run_made_of_which_nobody_is_the_owner_any_more_serves_while_a_route_leads_there(cluster, app):
+    made = orphaned(cluster, app)
+    key = "run.canary-analyzer.io/default.app"
+    cluster.merge(VIRTUAL_SERVICES, "default", "app", {"metadata": {"annotations": {key: "garbled"}}})
+    sweep(cluster, "", lambda _: None)
+    assert None not in [cluster.find(kind, "default", name) for kind, name in made]
 
 
 def test_a_sweep_that_fails_ends_nothing_else():
