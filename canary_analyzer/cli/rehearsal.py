@@ -73,7 +73,7 @@ def rehearsed(api: Any, deployment: Document, config: ServiceConfig, now: float)
         if needed & set(cluster.unseen):
             objections += _partly(deployment, around, offers)
         else:
-            run = planned(deployment, around, offers, records.next_number(past), now)
+            run = planned(deployment, around, offers, records.next_number(cluster, deployment, past), now)
     except Refused as refused:
         objections += refused.reasons
     return Rehearsed(

@@ -182,9 +182,22 @@ def number_of(run: Run) -> int:
     return int(run.name.removeprefix(run_name(run.deployment, 0)[:-1]))
 
 
-def next_number(past: Sequence[Run]) -> int:
-    """Return the number of a Deployment's next run."""
-    return 1 + max((number_of(run) for run in past), default=0)
+def next_number(cluster: Cluster, deployment: Document, past: Sequence[Run]) -> int:
+    """Return the number of a Deployment's next run; what nobody can read, and no run goes on with, keeps its own."""
+    metadata, number = deployment["metadata"], 1 + max((number_of(run) for run in past), default=0)
+    while _is_dead(cluster, metadata, RUN_PREFIX + run_name(metadata["name"], number)):
+        number += 1
+    return number
+
+
+def _is_dead(cluster: Cluster, metadata: Mapping[str, str], name: str) -> bool:
+    """Whether a record is garbled for good; one that says it is active may be mended while its Deployment lives."""
+    found = cluster.find(CONFIGMAPS, metadata["namespace"], name)
+    if found is None or readable(found) is not None:
+        return False
+    owners = {owner["uid"] for owner in found["metadata"].get("ownerReferences", [])}
+    is_active = (found["metadata"].get("labels") or {}).get(ACTIVE_LABEL) == "true"
+    return not is_active or metadata["uid"] not in owners
 
 
 def readable(document: Document) -> Record | None:
@@ -263,6 +276,7 @@ def _run(document: Document) -> Run:
     owners = {owner["uid"] for owner in metadata.get("ownerReferences", [])}
     if (metadata["namespace"], metadata["name"]) != (run.namespace, RUN_PREFIX + run.name) or run.uid not in owners:
         raise ValueError(f"it speaks of run {run.namespace}/{run.name} of the Deployment with uid {run.uid}")
+    number_of(run)  # a ValueError where it has none
     if run.target is not None and run.target.namespace != run.namespace:
         raise ValueError(f"it speaks of Services of another namespace, {run.target.namespace}")
     return run

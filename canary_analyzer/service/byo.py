@@ -47,7 +47,7 @@ def run_of_brought(cluster: Cluster, canary: Document, past: tuple[Run, ...], of
         busy=other.name if other is not None else "",
     )
     try:
-        return byo_plan.plan(brought, offers, records.next_number(past), now)
+        return byo_plan.plan(brought, offers, records.next_number(cluster, canary, past), now)
     except Refused as refused:
         raise NotYet(news=_refuse(cluster, canary, offers, str(refused), now)) from refused
 

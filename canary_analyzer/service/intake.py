@@ -117,7 +117,7 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     around = surroundings(cluster, deployment, offers.route_kind)
     try:
         alone(cluster, deployment)
-        run = planned(deployment, around, offers, records.next_number(past.runs), now)
+        run = planned(deployment, around, offers, records.next_number(cluster, deployment, past.runs), now)
     except plan.Refused as refused:
         refuse(cluster, deployment, offers, str(refused), now)
         raise TurnedDown from refused

@@ -229,6 +229,43 @@ def test_a_garbled_record_does_not_stop_the_other_runs(app, take, cluster):
     assert records.active(cluster, "default") == (record,)
 
 
+UNREADABLE = {
+    "it belongs to nobody, as after `kubectl delete --cascade=orphan`": {"metadata": {"ownerReferences": None}},
+    "it makes no sense": {"data": {"run.json": "{"}},
+}
+
+
+@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_record_of_an_earlier_run_that_nobody_can_read_keeps_its_number_and_stops_no_other(
+    app, take, cluster, change
+):
+    app.annotate(image="app:v2")
+    first = take()
+    ended = first.run.model_copy(update={"phase": Phase.ABORTED, "revision": "1"})
+    records.save(cluster, replace(first, run=ended))
+    cluster.merge(CONFIGMAPS, "default", "canary-run-app-1", change)
+    assert take().run.name == "app-2"
+
+
+def test_a_record_that_somebody_may_mend_keeps_its_deployment_from_another_run(app, take, cluster):
+    app.annotate(image="app:v2")
+    take()
+    cluster.merge(CONFIGMAPS, "default", "canary-run-app-1", {"data": {"run.json": "{"}})
+    with pytest.raises(Conflict):
+        take()
+
+
+def test_a_record_of_a_run_without_a_number_is_left_out(app, take, cluster):
+    app.annotate(image="app:v2")
+    record = take()
+    forged = cluster.get(CONFIGMAPS, "default", "canary-run-app-1")
+    metadata = {key: forged["metadata"][key] for key in ("namespace", "labels", "ownerReferences")}
+    run = record.run.model_copy(update={"name": "app-first"})
+    data = {**forged["data"], "run.json": run.model_dump_json()}
+    cluster.create(CONFIGMAPS, {"metadata": {**metadata, "name": "canary-run-app-first"}, "data": data})
+    assert take() == record
+
+
 GARBLED = {
     "nothing is there": None,
     "a run that is no JSON": {"run.json": "{", "routes.json": "[]"},
