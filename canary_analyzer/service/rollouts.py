@@ -10,13 +10,15 @@ import structlog
 
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS
-from canary_analyzer.cluster.errors import ClusterError, Conflict
+from canary_analyzer.cluster.errors import REFUSED, ClusterError, Conflict, Taken
 from canary_analyzer.cluster.records import Record
+from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.intake import Seen, before_next
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.programs import stage_of
 from canary_analyzer.rollout.run import Run
+from canary_analyzer.routing import Document
 from canary_analyzer.service.agenda import Agenda, Key
 from canary_analyzer.service.byo import NotYet
 from canary_analyzer.service.intake import StillChanging, TurnedDown, refuse, take_in
@@ -35,10 +37,14 @@ RETRY_SECONDS = 2.0
 RECHECK_SECONDS, LONGEST_RECHECK_SECONDS = 15.0, 240.0
 """Between two looks at what a canary lacks that the user brought; any change of its Deployment is looked at at once."""
 CONTROLLER_SECONDS = 300.0
-"""So long may the workload controller take to see a change of a Deployment."""
+"""So long may the workload controller take to see a change of a Deployment, and whatever refuses a run's record."""
 NOT_SEEN = (
     "the workload controller has not seen the Deployment's newest change for {waited:.0f} s: does "
     "kube-controller-manager run? Annotate again once it does"
+)
+NOT_TAKEN_IN = (
+    "for {waited:.0f} s the API server has refused what a run begins with ({error}): see to quotas, rights and "
+    "admission, then annotate again"
 )
 DEFECT_SECONDS = 30.0
 SAMPLE_LAG = 0.1
@@ -168,10 +174,11 @@ class Rollouts:
             return None
         try:
             return take_in(cluster, deployment, before, self._offers, self._ports.clock())
-        except StillChanging:
-            if waited < CONTROLLER_SECONDS:
+        except (StillChanging, ClusterError) as error:
+            if waited < CONTROLLER_SECONDS or not _is_to_be_told(error, deployment):
                 raise
-            refuse(cluster, deployment, self._offers, NOT_SEEN.format(waited=waited), self._ports.clock())
+            reason = (NOT_SEEN if isinstance(error, StillChanging) else NOT_TAKEN_IN).format(waited=waited, error=error)
+            refuse(cluster, deployment, self._offers, reason, self._ports.clock())
             raise TurnedDown from None
 
     def _fenced(self, key: Key) -> Ports:
@@ -292,6 +299,13 @@ class Rollouts:
         self._ports.webhooks.forget(run)
         self._ports.notifications.forget(run)
         return run
+
+
+def _is_to_be_told(error: Exception, deployment: Document) -> bool:
+    """Whether nothing but what people do will help; a canary that they brought is looked at again all the same."""
+    if isinstance(error, ClusterError) and annotations.BASELINE in annotations.of(deployment):
+        return False
+    return isinstance(error, StillChanging | Taken) or (isinstance(error, ClusterError) and error.status in REFUSED)
 
 
 def _can_go_on(active: Active) -> bool:

@@ -1,6 +1,7 @@
 """Nothing is waited for without an end."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC
 
 import pytest
@@ -11,6 +12,7 @@ from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.sandbox.faults import Refuse, Rule
 from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.reconcile import Ports
 from canary_analyzer.service.replicas import Alone
@@ -88,6 +90,27 @@ def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts
     assert annotations.IMAGE not in annotations.of(app.deployment())
     assert "has not seen" in cluster.list(EVENTS, "default").items[0]["message"]
     assert looks < 60, "it is looked at less and less often"
+
+
+HOPELESS = {
+    "a quota": Refuse(status=403, reason="Forbidden"),
+    "admission": Refuse(status=422, reason="Invalid"),
+    "a name that is taken": Refuse(status=409, reason="AlreadyExists"),
+}
+
+
+@pytest.mark.parametrize("refusal", HOPELESS.values(), ids=HOPELESS)
+def test_a_record_that_is_refused_is_not_tried_without_end_and_without_a_word(
+    rollouts, diary, app, cluster, proxy, refusal
+):
+    rollouts.work_with(replace(rollouts.ports, cluster=proxy.client), Offers(profiles=PROFILES))
+    proxy.play(Rule(action=refusal, methods=("POST",), path="/configmaps"))
+    app.annotate(image="app:v2")
+    rollouts.request(("default", "app"), None)
+    while diary.jobs and diary.now < 2000.0:
+        diary.next()
+    assert annotations.status_of(app.deployment())["phase"] == "Refused"
+    assert "a scripted fault" in cluster.list(EVENTS, "default").items[0]["message"]
 
 
 def test_what_takes_long_is_looked_at_less_and_less_often_but_with_every_tick(run, make):
