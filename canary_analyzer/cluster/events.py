@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
+from canary_analyzer.cluster import errors
 from canary_analyzer.cluster.client import EVENTS, Cluster
-from canary_analyzer.cluster.errors import Taken
 from canary_analyzer.rollout.texts import plain
 from canary_analyzer.routing import Document
+
+log = structlog.get_logger()
 
 COMPONENT = "canary-analyzer"
 RUN = "Canary"
@@ -34,11 +38,21 @@ class Notice:
 
 
 def emit(cluster: Cluster, about: Mapping[str, Any], notice: Notice) -> None:
-    """Write an Event about a Deployment, given its name, namespace and uid; one that is there already is fine."""
+    """Write an Event about a Deployment, given its name, namespace and uid; one that is there already is fine.
+
+    One that will never be taken (no right, a quota, admission) is given up: no run waits for its story to be told.
+
+    Raises:
+        ClusterError: the API server did not answer.
+    """
     try:
         cluster.create(EVENTS, _event(about, notice))
-    except Taken:
+    except errors.Taken:
         return
+    except errors.ClusterError as error:
+        if error.status not in errors.REFUSED:
+            raise
+        log.warning("an Event is refused, going on without", reason=notice.reason, error=str(error))
 
 
 def _event(about: Mapping[str, Any], notice: Notice) -> Document:

@@ -16,7 +16,7 @@ from canary_analyzer.cluster import events, findings, records
 from canary_analyzer.cluster.act import Subject, abandon, act
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster
-from canary_analyzer.cluster.errors import REFUSED, ClusterError
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.events import Notice, emit
 from canary_analyzer.cluster.glance import Glance, glance
 from canary_analyzer.cluster.observe import observe
@@ -143,8 +143,8 @@ def conclude(ports: Ports, active: Active) -> Active | None:
         return None
     record = replace(active.record, run=decision.run)
     active = replace(active, record=record, view=situation.view, glance=seen, judged=judged)
-    if decision.run.ended:
-        active = _told_of_the_end(ports.cluster, active)
+    if decision.run.ended:  # told before the record says that nothing is left to do: nobody comes back to it
+        active = _told(ports.cluster, active)
     if decision.run != plan or active.record.story.ticks - active.saved_ticks >= STORY_TICKS:
         active = _saved(ports, active)
     if decision.run is not plan and pair(decision.run) != pair(plan):
@@ -226,23 +226,6 @@ def tell(cluster: Cluster, active: Active) -> Active:
         return _told(cluster, active)
     except ClusterError as error:
         log.warning("the story could not be told, trying again with the next pass", error=str(error))
-        return active
-
-
-def _told_of_the_end(cluster: Cluster, active: Active) -> Active:
-    """Tell before the record says that nothing is left to do: nobody comes back to a run that has ended.
-
-    Where we may not write Events, waiting would not help, and the run ends untold.
-
-    Raises:
-        ClusterError: the API server did not answer.
-    """
-    try:
-        return _told(cluster, active)
-    except ClusterError as error:
-        if error.status not in REFUSED:
-            raise
-        log.warning("the end of the run could not be told", error=str(error))
         return active
 
 

@@ -129,6 +129,15 @@ def test_a_refusal_is_a_warning_event_and_a_status_and_changes_nothing_else(app,
     assert annotations.IMAGE not in annotations.of(app.deployment())
 
 
+def test_where_events_are_refused_a_refusal_is_told_by_the_status(app, proxy):
+    proxy.play(Rule(action=Refuse(status=403, reason="Forbidden"), methods=("POST",), path="/events"))
+    app.annotate(image="app:v1")
+    with pytest.raises(TurnedDown):
+        take_in(proxy.client, app.deployment(), None, Offers(profiles=PROFILES), 1000.0)
+    assert "already runs app:v1" in annotations.status_of(app.deployment())["reason"]
+    assert annotations.IMAGE not in annotations.of(app.deployment())
+
+
 def test_an_event_steers_no_terminal(app, take, cluster):
     app.annotate(image="app:v2", config='{"\\e]0;pwned\\a": 1, steps: [\u202e')
     with pytest.raises(TurnedDown):

@@ -105,6 +105,17 @@ def test_the_status_tells_the_phase_and_the_events_tell_the_story(passes, cluste
     assert any("the canary is in the route" in message for message in told)
 
 
+def test_where_events_are_refused_the_status_tells_the_phase_all_the_same(proxy, cluster, app):
+    passes = Passes(proxy.client, app)
+    proxy.play(Rule(action=Refuse(status=403, reason="Forbidden"), methods=("POST",), path="/events"))
+    passes.go()
+    assert annotations.status_of(app.deployment())["phase"] == Phase.STARTING
+    app.annotate(image=None)
+    while not passes.go().ended:
+        pass
+    assert annotations.status_of(app.deployment())["phase"] == Phase.ABORTED
+
+
 def test_the_story_is_told_on_after_the_clock_was_set_back(passes, cluster, app):
     passes.go()
     passes.now -= 3600
