@@ -5,6 +5,7 @@ routes, and requests for it fail; here they get back what the mark says they wer
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
@@ -55,7 +56,8 @@ def _delete(cluster: Cluster, namespace: str, traces: tuple[Traces, ...]) -> Non
     condemned = [siblings.condemn(cluster, each) for kind, each in made if kind == DEPLOYMENTS]
     routed = _routed(cluster, namespace, max(condemned, default=0))
     for run in traces:
-        autoscaling.release(cluster, run.namespace, run.deployment)
+        with _apart(run.namespace, run.deployment):
+            autoscaling.release(cluster, run.namespace, run.deployment)
         if not routed & {ServiceName(name, run.namespace) for name in run.services}:
             siblings.delete(cluster, run)
             siblings.delete_services(cluster, run)
@@ -114,11 +116,25 @@ def _give_up(cluster: Cluster, namespace: str) -> None:
         return
     active = records.active_runs(cluster, namespace)
     for stable in held - {(run.namespace, run.stable) for run in active}:
-        autoscaling.release(cluster, *stable)
+        with _apart(*stable):
+            autoscaling.release(cluster, *stable)
     for stable in slowed - {(run.namespace, run.stable) for run in active}:
-        rolling.release(cluster, *stable)
+        with _apart(*stable):
+            rolling.release(cluster, *stable)
     for route in owned - {route for run in active for route in run.routes}:
-        routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+        with _apart(route.namespace, route.name):
+            routes.edit(cluster, [route], lambda live: routing.disowned(live, MANAGER))
+
+
+@contextmanager
+def _apart(namespace: str, name: str) -> Iterator[None]:
+    """Let a write that is refused, be it for what stands in a mark, keep none of the others from what is theirs."""
+    try:
+        yield
+    except ClusterError as error:
+        if error.status not in REFUSED:
+            raise
+        log.warning("what a run holds cannot be given up; mend it", namespace=namespace, name=name, error=str(error))
 
 
 def _marked_routes(cluster: Cluster, namespace: str) -> Iterator[tuple[RouteRef, Mark]]:

@@ -86,6 +86,19 @@ def test_a_rolling_update_that_no_run_will_let_go_on_is_let_go_on(cluster, app):
     assert MARK not in live["metadata"]["annotations"]
 
 
+def test_a_floor_that_cannot_be_released_keeps_no_other_held(cluster, app):
+    for name, mark in {"app": '{"set": 2}', "other": '{"was": "many", "set": 2}'}.items():
+        target = AUTOSCALER["spec"]["scaleTargetRef"] | {"name": name}
+        metadata = {"name": name, "namespace": "default", "annotations": {"canary-analyzer.io/floor": mark}}
+        spec = AUTOSCALER["spec"] | {"minReplicas": 2, "scaleTargetRef": target}
+        cluster.create(AUTOSCALERS, AUTOSCALER | {"metadata": metadata, "spec": spec})
+    cluster.patch(VIRTUAL_SERVICES, "default", "app", [{"op": "add", "path": "/spec/hosts/1", "value": "shop"}])
+    sweep(cluster, "", lambda _: None)
+    assert "annotations" not in cluster.get(AUTOSCALERS, "default", "app")["metadata"]
+    assert "annotations" in cluster.get(AUTOSCALERS, "default", "other")["metadata"]
+    assert "canary-analyzer" not in managers(app.route())
+
+
 def test_fields_of_a_route_that_no_run_edits_are_given_up(cluster, app):
     cluster.patch(VIRTUAL_SERVICES, "default", "app", [{"op": "add", "path": "/spec/hosts/1", "value": "shop"}])
     assert "canary-analyzer" in managers(app.route())
