@@ -7,7 +7,7 @@ from functools import partial
 from canary_analyzer import routing
 from canary_analyzer.cluster.cache import Reads
 from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES, Cluster, Kind, Listing
-from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound
+from canary_analyzer.cluster.errors import REFUSED, ClusterError, Conflict, NotFound
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.routing import Document
 
@@ -52,9 +52,21 @@ def live(cluster: Reads, run: Run) -> list[Document]:
 
 
 def edit(cluster: Cluster, routes: Sequence[RouteRef], change: Callable[[Document], Document]) -> None:
-    """Apply a change to routes as they are now; on a concurrent write, to what they have become."""
+    """Apply a change to routes as they are now; on a concurrent write, to what they have become.
+
+    Raises:
+        ClusterError: a write was refused, be it a `Conflict` each time; all the other routes have been edited by then.
+    """
+    refusals = []
     for route in routes:
-        retried(partial(_edit_one, cluster, route, change))
+        try:
+            retried(partial(_edit_one, cluster, route, change))
+        except ClusterError as error:
+            if error.status not in REFUSED and not isinstance(error, Conflict):
+                raise
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
 
 
 def _edit_one(cluster: Cluster, route: RouteRef, change: Callable[[Document], Document]) -> None:

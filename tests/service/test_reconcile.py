@@ -210,6 +210,32 @@ def test_a_run_whose_deployment_is_deleted_gives_the_route_back(passes, cluster,
     assert app.route()["spec"] == before
 
 
+def test_a_route_that_cannot_be_written_keeps_no_other_from_going_back(proxy, cluster, app):
+    other = {key: value for key, value in app.route().items() if key != "metadata"}
+    other["spec"] = other["spec"] | {"hosts": ["shop"]}
+    cluster.create(VIRTUAL_SERVICES, other | {"metadata": {"name": "shop", "namespace": "default"}})
+    passes = Passes(proxy.client, app)
+    assert len(passes.active.run.routes) == 2
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    first, second = (route.name for route in passes.active.run.routes)
+    proxy.play(
+        Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path=f"/virtualservices/{first}")
+    )
+    for name in (first, second):
+        weighted = cluster.get(VIRTUAL_SERVICES, "default", name)["spec"]
+        for each in weighted["http"][0]["route"]:
+            each["weight"] = 50
+        cluster.merge(VIRTUAL_SERVICES, "default", name, {"spec": weighted})
+    app.annotate(image=None)
+    for _ in range(3):
+        passes.go()
+    route = cluster.get(VIRTUAL_SERVICES, "default", second)["spec"]["http"][0]["route"]
+    assert [each["weight"] for each in route] == [100, 0]
+
+
 def test_a_deployment_that_was_deleted_and_made_again_gets_its_route_back(passes, cluster, app):
     before = app.route()["spec"]
     passes.go()
