@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, routes, siblings, stable
 from canary_analyzer.cluster.client import MANAGER, Cluster
+from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.cluster.rolling import roll
 from canary_analyzer.rollout import actions
 from canary_analyzer.rollout.phases import Phase
@@ -50,12 +51,19 @@ def abandon(cluster: Cluster, subject: Subject, wait: Callable[[float], None]) -
         cluster: where.
         subject: what it is about.
         wait: sleeps for some seconds.
+
+    Raises:
+        ClusterError: the API server did not answer, or refused something else than the autoscaler, which sweeps see to.
     """
-    act(cluster, actions.ReleaseFloor(), subject)
     act(cluster, actions.RestoreRoutes(), subject)
     wait(SETTLE_SECONDS)
     act(cluster, actions.DeleteCanary(), subject)
     act(cluster, actions.DeleteCanaryServices(), subject)
+    try:
+        act(cluster, actions.ReleaseFloor(), subject)
+    except ClusterError as error:
+        if error.status not in REFUSED:
+            raise
 
 
 def _route(cluster: Cluster, action: actions.SetTraffic | actions.RestoreRoutes, subject: Subject) -> None:

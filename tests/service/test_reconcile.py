@@ -210,6 +210,23 @@ def test_a_run_whose_deployment_is_deleted_gives_the_route_back(passes, cluster,
     assert app.route()["spec"] == before
 
 
+def test_a_run_whose_deployment_is_deleted_gives_the_route_back_though_its_autoscaler_cannot_be(proxy, cluster, app):
+    cluster.create(AUTOSCALERS, AUTOSCALER)
+    passes, before = Passes(proxy.client, app), app.route()["spec"]
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    autoscaling.hold(cluster, "default", "app", 2)
+    proxy.play(
+        Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path="/horizontalpodautoscalers")
+    )
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    assert passes.go() is None
+    assert app.route()["spec"] == before
+    assert cluster.find(SERVICES, "default", "app-canary") is None
+
+
 def test_a_route_that_cannot_be_written_keeps_no_other_from_going_back(proxy, cluster, app):
     other = {key: value for key, value in app.route().items() if key != "metadata"}
     other["spec"] = other["spec"] | {"hosts": ["shop"]}
