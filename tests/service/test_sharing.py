@@ -1,10 +1,12 @@
 """Whatever namespaces can be read are taken up at once, the others as soon as they can be."""
 
+import threading
 import time
 
 import pytest
 
 from canary_analyzer.cluster.errors import ClusterError
+from canary_analyzer.service.agenda import Agenda
 from canary_analyzer.service.sharing import RETRY_SECONDS, Sharing
 
 
@@ -42,3 +44,22 @@ def test_what_could_not_be_read_is_tried_again_alone_until_it_can(error):
     assert min(diary.waits[1:]) > RETRY_SECONDS / 2
     assert diary.jobs == {}
     assert len(defects) == (0 if isinstance(error, ClusterError) else 2)
+
+
+def test_whoever_comes_or_goes_while_earlier_looks_hang_is_looked_after():
+    agenda, begun, over = Agenda.on_threads(8), [], threading.Event()
+    agenda.start()
+
+    def hanging():
+        begun.append(time.monotonic())
+        over.wait(10)
+
+    sharing = Sharing(agenda, lambda: None, [hanging], lambda: None)
+    for number in range(1, 6):
+        sharing.ask()
+        until = time.monotonic() + 5
+        while len(begun) < number and time.monotonic() < until:
+            time.sleep(0.005)
+    over.set()
+    agenda.close()
+    assert len(begun) == 5
