@@ -85,6 +85,8 @@ class Active:
     """The last line of the run's story that was told."""
     write_trouble: str = ""
     """Why the last write failed; empty where it did not."""
+    patience: float = 0.0
+    """For how many seconds the API server wants to be left alone that did not take the last writes."""
     wrote_at: tuple[str, float] | None = None
     """The stage, and since when, of the last write that was taken."""
     is_unsure: bool = False
@@ -195,26 +197,29 @@ def _inspected(ports: Ports, active: Active) -> Active:
 
 def _acted(ports: Ports, active: Active, action: Action | None) -> Active:
     """Carry the action out and remember what came of it."""
-    trouble = _act(ports, action, active.record)
-    if action is None or isinstance(action, CallWebhooks) or trouble:
-        return replace(active, write_trouble=trouble)
-    return replace(active, write_trouble="", wrote_at=(active.run.stage, active.run.stage_since))
+    error = _act(ports, action, active.record)
+    if error is not None:
+        return replace(active, write_trouble=str(error), patience=error.retry_after)
+    active = replace(active, write_trouble="", patience=0.0)
+    if action is None or isinstance(action, CallWebhooks):
+        return active
+    return replace(active, wrote_at=(active.run.stage, active.run.stage_since))
 
 
-def _act(ports: Ports, action: Action | None, record: Record) -> str:
-    """Carry the action out and return why it failed, or nothing; the goal that it leads to is awaited either way."""
+def _act(ports: Ports, action: Action | None, record: Record) -> ClusterError | None:
+    """Carry the action out and return why it failed, or None; the goal that it leads to is awaited either way."""
     try:
         match action:
             case None:
-                return ""
+                return None
             case CallWebhooks(calls=calls):
                 ports.webhooks.call(record.run, calls)
             case _:
                 act(ports.cluster, action, Subject(run=record.run, snapshot=record.routes))
     except ClusterError as error:
         log.warning("a write failed, trying again with the next pass", error=str(error))
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 def tell(cluster: Cluster, active: Active) -> Active:
@@ -226,7 +231,7 @@ def tell(cluster: Cluster, active: Active) -> Active:
         return _told(cluster, active)
     except ClusterError as error:
         log.warning("the story could not be told, trying again with the next pass", error=str(error))
-        return active
+        return replace(active, patience=max(active.patience, error.retry_after))
 
 
 def _told(cluster: Cluster, active: Active) -> Active:

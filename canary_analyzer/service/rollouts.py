@@ -251,7 +251,9 @@ class Rollouts:
             active = sampled(self._ports, active)
             following = conclude(self._fenced((active.run.namespace, active.run.deployment)), active)
             now = self._ports.clock()
-            return following, next_pass(following.run, now) if following is not None else now
+            if following is None:
+                return None, now
+            return following, max(next_pass(following.run, now), now + following.patience)
         except Conflict as error:
             log.info("somebody else wrote, reading again", error=str(error))
             return replace(active, is_unsure=True), self._ports.clock() + POLL_SECONDS

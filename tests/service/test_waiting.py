@@ -1,6 +1,6 @@
 """Nothing is waited for without an end."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC
 
@@ -77,6 +77,32 @@ def test_a_server_that_wants_to_be_left_alone_is(api, diary):
         )
         diary.next()
     assert [at - diary.now for at, *_ in diary.jobs.values()] == [7]
+
+
+class AtOnce(Executor):
+    """Does what it is given before it goes on."""
+
+    def submit(self, work, /, *args, **named):
+        work(*args, **named)
+        return Future()
+
+
+WRITES = {"what a run does": ("/services$", ("POST",)), "what it tells": ("/events$", ("POST",))}
+
+
+@pytest.mark.parametrize(("path", "methods"), WRITES.values(), ids=WRITES)
+def test_a_server_that_wants_to_be_left_alone_by_a_run_is(app, proxy, diary, path, methods):
+    reader = SampleReader(PrometheusReader("http://127.0.0.1:9", timeout_seconds=1))
+    ports = Ports(cluster=proxy.client, reader=reader, clock=lambda: diary.now)
+    agenda = Agenda(diary, AtOnce())
+    rollouts = Rollouts(ports, Telemetry(CollectorRegistry()), agenda, Offers(profiles=PROFILES), Alone())
+    proxy.play(Rule(action=Refuse(status=429, reason="TooManyRequests", retry_after=20), methods=methods, path=path))
+    app.annotate(image="app:v2")
+    rollouts.request(("default", "app"), None)
+    for _ in range(2):
+        diary.next()
+    assert proxy.fired
+    assert [at - diary.now for at, *_ in diary.jobs.values()] == [20]
 
 
 def test_a_controller_that_sees_no_change_is_not_waited_for_without_end(rollouts, diary, app, cluster):
