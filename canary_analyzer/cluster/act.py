@@ -1,7 +1,9 @@
 """The writes to a cluster; each looks first and is safe to repeat."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, routes, siblings, stable
@@ -12,10 +14,14 @@ from canary_analyzer.rollout import actions
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.traces import Mark, Traces, marked, unmarked
-from canary_analyzer.routing import Document
+from canary_analyzer.routing import Document, ServiceName
 
 SETTLE_SECONDS = 10.0
 """Between the last route given back and the first pod deleted: proxies learn of it meanwhile (Istio debounces 10 s)."""
+
+
+class Routed(ClusterError):
+    """What was to be deleted has requests yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +59,14 @@ def abandon(cluster: Cluster, subject: Subject, wait: Callable[[float], None]) -
         wait: sleeps for some seconds.
 
     Raises:
-        ClusterError: the API server did not answer, or refused something else than the autoscaler, which sweeps see to.
+        ClusterError: the API server did not answer, or refused something else than the autoscaler, which sweeps see to,
+            as they do to a canary to which other routes lead.
     """
     act(cluster, actions.RestoreRoutes(), subject)
     wait(SETTLE_SECONDS)
-    act(cluster, actions.DeleteCanary(), subject)
-    act(cluster, actions.DeleteCanaryServices(), subject)
+    with suppress(Routed):
+        act(cluster, actions.DeleteCanary(), subject)
+        act(cluster, actions.DeleteCanaryServices(), subject)
     try:
         act(cluster, actions.ReleaseFloor(), subject)
     except ClusterError as error:
@@ -103,9 +111,18 @@ def _make_or_delete(cluster: Cluster, action: actions.SiblingAction, run: Run) -
         case actions.ScaleCanary(replicas=replicas):
             siblings.scale(cluster, run, replicas)
         case actions.DeleteCanary():
-            siblings.delete(cluster, Traces.of(run))
+            siblings.delete(cluster, Traces.of(run), partial(_check_unrouted, cluster, Traces.of(run)))
         case actions.DeleteCanaryServices():
             siblings.delete_services(cluster, Traces.of(run))
+
+
+def _check_unrouted(cluster: Cluster, traces: Traces) -> None:
+    """Raise where a route of which the run knows nothing, such as a copy of its own, leads to what it has made."""
+    made = {ServiceName(name, traces.namespace) for name in traces.services}
+    for name, kind in routes.ROUTE_KINDS.items():
+        for document in routes.named(routes.visible(cluster, kind, traces.namespace), name):
+            if made & routing.ROUTERS[name].services(document):
+                raise Routed(f"{RouteRef.of(document)} leads to the canary as well; take it out there")
 
 
 def _with_traffic(live: Document, subject: Subject, traffic: routing.Traffic) -> Document:

@@ -1,6 +1,6 @@
 """The Deployments and Services that a run makes beside stable: created, scaled, deleted."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from canary_analyzer import routing
@@ -57,10 +57,20 @@ def scale(cluster: Cluster, run: Run, replicas: int) -> None:
         cluster.merge(DEPLOYMENTS, run.namespace, name, patch)
 
 
-def delete(cluster: Cluster, traces: Traces) -> None:
-    """Delete the Deployments that were made for a run; their pods drain."""
+def delete(cluster: Cluster, traces: Traces, check: Callable[[], None] = lambda: None) -> None:
+    """Delete the Deployments that were made for a run; their pods drain.
+
+    Args:
+        cluster: where.
+        traces: of the run.
+        check: asked before a Deployment that serves as long as we hold it; where it raises, that one goes on serving.
+    """
     for name in traces.siblings:
-        _delete(cluster, DEPLOYMENTS, traces, name)
+        found = cluster.find(DEPLOYMENTS, traces.namespace, name)
+        if found is not None and _ours(found, traces.uid):
+            if _is_held(found):
+                check()
+            dispose(cluster, DEPLOYMENTS, found)
 
 
 def delete_services(cluster: Cluster, traces: Traces) -> None:

@@ -253,6 +253,48 @@ def test_a_route_that_cannot_be_written_keeps_no_other_from_going_back(proxy, cl
     assert [each["weight"] for each in route] == [100, 0]
 
 
+def copied(cluster, app):
+    """A route that somebody makes of the app's in mid-run, for another host; returns what it is called."""
+    copy = {key: value for key, value in app.route().items() if key != "metadata"}
+    copy["spec"] = copy["spec"] | {"hosts": ["shop"]}
+    cluster.create(VIRTUAL_SERVICES, copy | {"metadata": {"name": "shop", "namespace": "default"}})
+    return VIRTUAL_SERVICES, "default", "shop"
+
+
+def test_a_canary_serves_as_long_as_a_copy_of_the_route_that_somebody_made_leads_to_it(passes, cluster, app):
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    copy = copied(cluster, app)
+    app.annotate(image=None)
+    for _ in range(100):
+        run = passes.go()
+    assert "finalizers" in cluster.get(DEPLOYMENTS, "default", "app-canary")["metadata"]
+    assert cluster.find(SERVICES, "default", "app-canary") is not None
+    assert "VirtualService default/shop leads to the canary as well" in run.waiting
+    cluster.delete(*copy)
+    while not passes.go().ended:
+        pass
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+
+
+def test_a_canary_whose_stable_is_gone_serves_as_long_as_a_copy_of_the_route_leads_to_it(passes, cluster, app):
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
+    copy = copied(cluster, app)
+    cluster.delete(DEPLOYMENTS, "default", "app")
+    assert passes.go() is None
+    assert cluster.find(SERVICES, "default", "app-canary") is not None
+    cluster.delete(*copy)
+    cluster.delete(CONFIGMAPS, "default", "canary-run-app-1")  # the garbage collector's work
+    sweep(cluster, "", lambda _: None)
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+    assert cluster.find(SERVICES, "default", "app-canary") is None
+
+
 def test_a_deployment_that_was_deleted_and_made_again_gets_its_route_back(passes, cluster, app):
     before = app.route()["spec"]
     passes.go()
