@@ -222,10 +222,13 @@ class _Mirror:
 
     def _follow(self) -> None:
         """Watch until nobody asks any more, or events were missed; whoever asks next begins anew."""
-        goes_on = True
+        goes_on, is_first = True, True
         while goes_on and self._is_used():
             began, wait = time.monotonic(), 0.0
             try:
+                if not is_first:
+                    self._require_onwards()
+                is_first = False
                 self._watch()
             except Expired:
                 goes_on = False
@@ -239,6 +242,11 @@ class _Mirror:
             self._connected = False
             self._closed.wait(max(wait, self._pauses.after(time.monotonic() - began)))
         self._forget()
+
+    def _require_onwards(self) -> None:
+        """Raise `Expired` where the cluster was restored from a backup: what is known would seem newer than what is."""
+        if int(self._cluster.list(self._kind, self._scope, part=Part(limit=1)).version) < self._version:
+            raise Expired(f"{self._kind.plural} are as they were some time ago")
 
     def _watch(self) -> None:
         events = self._cluster.watch(self._kind, str(self._version), self._scope)

@@ -191,6 +191,36 @@ def test_nothing_is_believed_while_a_watch_that_ended_has_not_begun_anew(api, mo
     over.set()
 
 
+def test_a_cluster_that_was_restored_from_a_backup_is_seen_as_it_is(api, monkeypatch):
+    """Its resourceVersions begin below those that are known, and a watch is told nothing until they are reached."""
+    monkeypatch.setattr(pauses, "SHORTEST_SECONDS", 0.01)
+    versions, restored, over = ["100"], threading.Event(), threading.Event()
+
+    def answer(asked):
+        if "watch=true" in asked.path:
+            asked.send_response(200)
+            asked.send_header("Connection", "close")
+            asked.end_headers()
+            (over if restored.is_set() else restored).wait(PATIENCE)
+        elif "limit=1" in asked.path:
+            asked.say({"metadata": {"resourceVersion": versions[-1]}, "items": []})
+        else:
+            asked.say({"metadata": SERVICE["metadata"] | {"resourceVersion": versions[-1]}})
+
+    api.answer = answer
+    cache = Cache(api.cluster)
+    seen = lambda: cache.find(SERVICES, "default", "app")["metadata"]["resourceVersion"]  # noqa: E731
+    eventually(lambda: seen() == "100" and len(watches(api)) == 1)
+    assert seen() == "100"
+    versions.append("50")
+    restored.set()
+    eventually(lambda: seen() == "50" and len(watches(api)) == 2)
+    time.sleep(0.1)  # by then that watch has begun
+    assert seen() == "50"
+    cache.close()
+    over.set()
+
+
 def test_a_closed_cache_ends_with_the_server_and_says_nothing_of_it(api, caplog):
     over = threading.Event()
 
