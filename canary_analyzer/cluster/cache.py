@@ -35,7 +35,7 @@ from canary_analyzer.cluster.client import (
     Listing,
     Part,
 )
-from canary_analyzer.cluster.errors import ClusterError, Expired
+from canary_analyzer.cluster.errors import REFUSED, ClusterError, Expired
 from canary_analyzer.cluster.pauses import Pauses
 from canary_analyzer.routing import Document
 
@@ -46,8 +46,6 @@ UNUSED_SECONDS = 600.0
 """After so long, what nobody has asked for is forgotten: its run is over."""
 REFUSED_SECONDS = 600.0
 """After so long, a watch that was refused (not allowed, or the kind unknown) is tried again."""
-TOO_MANY = 429
-"""The status of a refusal that is over soon."""
 CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 Key = tuple[str, str]
@@ -211,7 +209,7 @@ class _Mirror:
             self._version = int(self._cluster.list(self._kind, self._scope, part=Part(limit=1)).version)
         except ClusterError as error:
             wait = max(self._pauses.after(0.0), error.retry_after)
-            if 400 <= error.status < 500 and error.status != TOO_MANY:
+            if error.status in REFUSED:
                 wait = REFUSED_SECONDS
                 log.warning("cannot be watched, so each look is a request", kind=self._kind.plural, error=str(error))
             self._refused_until = time.monotonic() + wait

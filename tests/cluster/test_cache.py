@@ -150,6 +150,24 @@ def test_where_watching_is_forbidden_each_look_is_a_request(place, monkeypatch):
     assert place.asked == {"get": 3}
 
 
+@pytest.mark.parametrize("status", [401, 408, 429, 503])
+def test_what_could_not_be_watched_for_a_moment_is_watched_soon(place, monkeypatch, status):
+    """A token that has just expired, for instance: until then each look of each run is a request."""
+    monkeypatch.setattr(pauses, "SHORTEST_SECONDS", 0.0)
+    place.make("app")
+    real, answers = place.counted.list, [status]
+
+    def once(*given, **named):
+        if answers:
+            raise caching.ClusterError("not now", answers.pop())
+        return real(*given, **named)
+
+    monkeypatch.setattr(place.counted, "list", once)
+    for _ in range(5):
+        assert place.port("app") == 80
+    assert place.asked["get"] == 2
+
+
 def ends_at_once(asked):
     asked.say(b"")
 
