@@ -1,5 +1,6 @@
 """Passes over the API emulator with no Prometheus to be reached: what is written, in which order, and what is not."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,7 @@ from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.sandbox.api import defaults
 from canary_analyzer.sandbox.faults import Refuse, Rule
 from canary_analyzer.service.intake import take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
@@ -114,6 +116,21 @@ def test_where_events_are_refused_the_status_tells_the_phase_all_the_same(proxy,
     while not passes.go().ended:
         pass
     assert annotations.status_of(app.deployment())["phase"] == Phase.ABORTED
+
+
+def test_where_admission_drops_the_status_a_run_ends_once_its_trigger_is_taken_away(passes, app, monkeypatch):
+    def without_status(resource, document, *around, real=defaults.complete):
+        completed = deepcopy(real(resource, document, *around))
+        (completed["metadata"].get("annotations") or {}).pop(annotations.STATUS, None)
+        return completed
+
+    monkeypatch.setattr(defaults, "complete", without_status)
+    app.annotate(abort="app-1")
+    for _ in range(2000):
+        if passes.go().ended:
+            break
+    assert passes.active.run.phase is Phase.ABORTED
+    assert annotations.IMAGE not in annotations.of(app.deployment())
 
 
 def test_the_story_is_told_on_after_the_clock_was_set_back(passes, cluster, app):

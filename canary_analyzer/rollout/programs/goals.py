@@ -264,8 +264,9 @@ def overlong(s: Situation) -> bool:
 
 
 def closed(s: Situation) -> bool:
-    """Whether the trigger is taken away and the outcome written."""
-    return s.view.wishes.closed
+    """Whether the trigger is taken away and the outcome written; admission that drops our status is given up on."""
+    is_taken = bool(s.run.baseline) or s.view.wishes.trigger != s.run.trigger
+    return s.view.wishes.closed or (is_taken and overlong(s))
 
 
 def start_limit(run: Run) -> float:
