@@ -76,6 +76,14 @@ def test_the_route_is_touched_only_after_the_canary_is_available(passes, cluster
     assert weights == {"app": 100, "app-canary": 0}
 
 
+def test_a_canary_has_a_pod_though_stable_has_none_just_then(passes, cluster, app):
+    """Else its weight leads to nobody when stable has been scaled up again."""
+    app.edit(DEPLOYMENTS, {"spec": {"replicas": 0}})
+    app.roll_out(replicas=0, updatedReplicas=0, availableReplicas=0, readyReplicas=0)
+    passes.go()
+    assert cluster.get(DEPLOYMENTS, "default", "app-canary")["spec"]["replicas"] == 1
+
+
 def test_a_run_whose_policy_nobody_could_ask_for_now_goes_on_after_an_upgrade(passes, cluster):
     passes.go()
     run = passes.active.run

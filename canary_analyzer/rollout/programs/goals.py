@@ -32,8 +32,8 @@ def canary_replicas(stable_replicas: int, weight: int, headroom_percent: int = 0
 
 
 def replicas_needed(s: Situation) -> int:
-    """Return how many canary pods the present step needs."""
-    stable = s.view.stable.replicas
+    """Return how many canary pods the present step needs; one at least, for stable may come back from 0."""
+    stable = max(1, s.view.stable.replicas)
     if s.run.strategy is Strategy.BLUE_GREEN:
         return stable
     headroom = s.run.policy.sizing.headroom_percent
