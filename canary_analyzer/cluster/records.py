@@ -32,6 +32,8 @@ STORY_KEY = "story.json"
 TOLD_KEY = "told.json"
 OWED_LABEL, OWED = "canary-analyzer.io/notify", "owed"
 """On the record of an ended run of which not everything has been told yet."""
+TOO_LARGE = frozenset({413, 422})
+"""The status of a refusal to keep what is over 1 MiB: by validation, and by what is before the store."""
 MANAGED = "app.kubernetes.io/managed-by=canary-analyzer"
 T = TypeVar("T")
 
@@ -147,6 +149,8 @@ def create(cluster: Cluster, run: Run, routes: Sequence[Document]) -> Record:
 def save(cluster: Cluster, record: Record) -> Record:
     """Write run and story into the record and return it as it stands; one that somebody deleted is made anew.
 
+    What the API server finds too large (many routes) is written without its story: no run waits for its pictures.
+
     Raises:
         Conflict: somebody else wrote it in between.
     """
@@ -167,6 +171,11 @@ def save(cluster: Cluster, record: Record) -> Record:
         saved = cluster.merge(CONFIGMAPS, record.run.namespace, name, patch)
     except NotFound:
         return create(cluster, record.run, record.routes)
+    except ClusterError as error:
+        if error.status not in TOO_LARGE or record.story == Story():
+            raise
+        log.warning("a run's story was refused and begins anew", configmap=name, error=str(error))
+        return save(cluster, replace(record, story=Story()))
     return replace(record, version=saved["metadata"]["resourceVersion"])
 
 

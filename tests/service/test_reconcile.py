@@ -14,7 +14,9 @@ from canary_analyzer.cluster.client import (
     EVENTS,
     SERVICES,
     VIRTUAL_SERVICES,
+    Cluster,
 )
+from canary_analyzer.cluster.errors import ClusterError
 from canary_analyzer.cluster.sweep import sweep
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
@@ -22,6 +24,7 @@ from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.phases import Phase
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.rollout.story import Finding
 from canary_analyzer.sandbox.api import defaults
 from canary_analyzer.sandbox.faults import Refuse, Rule
 from canary_analyzer.service.intake import take_in
@@ -331,6 +334,23 @@ def test_a_deployment_that_was_deleted_and_made_again_gets_its_route_back(passes
     cluster.create(DEPLOYMENTS, again | {"metadata": {"name": "app", "namespace": "default"}})
     assert passes.go() is None
     assert app.route()["spec"] == before
+
+
+def test_a_record_that_has_become_too_large_goes_on_without_its_story(passes, cluster):
+    class Small(Cluster):
+        def merge(self, kind, namespace, name, patch):
+            if kind == CONFIGMAPS and len(patch["data"]["story.json"]) > 1000:
+                raise ClusterError("422 Too long: must have at most 1048576 bytes", 422)
+            return super().merge(kind, namespace, name, patch)
+
+    told = Finding(at=1000.0, about="Pod app-canary-1, last log lines", text="x" * 1000)
+    story = passes.active.record.story.model_copy(update={"findings": (told,)})
+    passes.active = replace(passes.active, record=replace(passes.active.record, story=story))
+    passes.ports = replace(passes.ports, cluster=Small(cluster._api))
+    passes.go()
+    available(cluster)
+    assert passes.go().stage == "route canary"
+    assert records.load(cluster, "default", "app-1").run == passes.active.run
 
 
 def test_a_record_that_somebody_deletes_is_made_anew(passes, cluster):
