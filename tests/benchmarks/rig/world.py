@@ -122,19 +122,22 @@ def world(folder: Path) -> Iterator[World]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-    made = World(server, folder)
-    threading.Thread(target=_control, args=(made.cluster,), daemon=True).start()
+    made, over = World(server, folder), threading.Event()
+    controller = threading.Thread(target=_control, args=(made.cluster, over), name="controller", daemon=True)
+    controller.start()
     try:
         yield made
     finally:
+        over.set()
         asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+        controller.join()  # another server may get the port, and its Deployments are none of ours
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
 
 
-def _control(cluster: Cluster) -> None:
-    """Roll every Deployment out; ends with the server."""
-    while True:
+def _control(cluster: Cluster, over: threading.Event) -> None:
+    """Roll every Deployment out, until it is over."""
+    while not over.is_set():
         try:
             listing = cluster.list(DEPLOYMENTS)
             for deployment in listing.items:
@@ -143,7 +146,7 @@ def _control(cluster: Cluster) -> None:
                 if change in ("ADDED", "MODIFIED"):
                     _roll_out(cluster, deployment)
         except ClusterError:
-            time.sleep(0.5)
+            over.wait(0.5)
 
 
 def _roll_out(cluster: Cluster, deployment: Document) -> None:
