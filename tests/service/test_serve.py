@@ -25,9 +25,10 @@ def start(tmp_path):
     started = []
 
     def start(*arguments):
-        log = (tmp_path / f"service-{len(started)}.log").open("w+")
-        process = subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=log)
-        process.log = log
+        file = tmp_path / f"service-{len(started)}.log"
+        with file.open("w") as log:
+            process = subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=log)
+        process.log = file
         started.append(process)
         return process
 
@@ -35,7 +36,6 @@ def start(tmp_path):
     for process in started:
         process.kill()
         process.wait()
-        process.log.close()
 
 
 def eventually(check):
@@ -47,8 +47,8 @@ def eventually(check):
 
 
 def logged(process):
-    process.log.seek(0)
-    return process.log.read()
+    # Opened anew: what is inherited has one position for both, and the service would write where we read.
+    return process.log.read_text()
 
 
 def test_it_stops_when_told_to_in_the_middle_of_a_run_and_a_new_one_goes_on(start, app, cluster, tmp_path):
