@@ -21,6 +21,7 @@ from canary_analyzer.rollout.phases import Phase
 
 HEALTHY, UNSURE = Decision.HEALTHY.value, Decision.INCONCLUSIVE.value
 COLOURS = re.compile(r"\x1b\[[0-9;]*3[1-7]m")
+PLUGIN = (sys.executable, "-c", "from canary_analyzer.cli.plugin import main; main()")
 STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -100,24 +101,23 @@ def test_watch_without_a_terminal_tells_the_story_line_by_line(shop, canary):
     assert told.stdout.splitlines()[-1].startswith("app-1 promoted: healthy")
 
 
-def test_watch_gives_programs_an_object_for_each_change(shop, canary):
+def test_watch_gives_programs_an_object_for_each_change(shop, emulator):
     record = shop.run()
-    later = threading.Timer(1.5, shop.becomes, (record, Phase.SUCCEEDED), {})
-    later.start()
-    told = canary("watch", "app", "--json")
-    later.join()
-    assert [json.loads(line)["phase"] for line in told.stdout.splitlines()] == ["Analysing", "Succeeded"]
+    words = ["watch", "app", "--json", "--kubeconfig", str(emulator.kubeconfig)]
+    with subprocess.Popen([*PLUGIN, *words], stdout=subprocess.PIPE, text=True) as watching:
+        first = watching.stdout.readline()
+        shop.becomes(record, Phase.SUCCEEDED)
+        told = [first, *watching.stdout]
+    assert [json.loads(line)["phase"] for line in told] == ["Analysing", "Succeeded"]
 
 
 def in_terminal(columns, *words, **env):
     """Run `kubectl canary` in a pseudo-terminal; return all it wrote, and its exit code."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    command = [sys.executable, "-c", "from canary_analyzer.cli.plugin import main; main()", *words]
     settings = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
-    process = subprocess.Popen(
-        command, stdin=follower, stdout=follower, stderr=follower, env={**settings, "TERM": "xterm-256color", **env}
-    )
+    environment = {**settings, "TERM": "xterm-256color", **env}
+    process = subprocess.Popen([*PLUGIN, *words], stdin=follower, stdout=follower, stderr=follower, env=environment)
     os.close(follower)
     written = b""
     until = time.monotonic() + 60
