@@ -32,17 +32,17 @@ def eventually(check):
 
 
 class Server:
-    """A receiver that answers with `status`, or hangs while it is 0; it keeps what it took."""
+    """A receiver that answers with `status`, or hangs while it is 0; it keeps what it took, and where it was asked."""
 
     def __init__(self):
-        self.status, self.got, self.asked = 202, [], 0
+        self.status, self.got, self.asked = 202, [], []
         self.free = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.asked += 1
+                outer.asked.append(self.path)
                 if outer.status == 0:
                     outer.free.wait(PATIENCE)
                     return
@@ -155,8 +155,8 @@ def test_what_is_another_replicas_by_the_next_try_is_left_to_that_one(server, no
     notifications = notifier(receiver(server), on_try=lambda *each: tries.append(each), owns=lambda key: key in owned)
     notifications.post(cluster, record)
     eventually(lambda: tries)
-    server.status = 200
     owned.clear()  # the other tells it
+    server.status = 200
     notifications.forget(record.run)
     time.sleep(2.5 * FIRST_WAIT)
     assert ("ci", "ok") not in tries
@@ -168,7 +168,7 @@ def test_what_is_another_replicas_by_the_next_try_is_left_to_that_one(server, no
 def test_it_is_tried_until_it_is_taken_and_every_try_is_counted(server, notifier, cluster, record):
     tries, server.status = [], 500
     notifier(receiver(server), on_try=lambda *each: tries.append(each)).post(cluster, record)
-    eventually(lambda: len(tries) == 2)
+    eventually(lambda: len(tries) >= 2)
     server.status = 200
     eventually(lambda: ("ci", "ok") in tries)
     assert tries[:2] == [("ci", "error")] * 2
@@ -181,7 +181,7 @@ def test_a_redirect_is_not_followed(server, notifier, cluster, record):
     notifier(receiver(server), on_try=lambda *each: tries.append(each)).post(cluster, record)
     eventually(lambda: tries)
     assert tries[0] == ("ci", "error")
-    assert server.asked == len(tries)
+    assert set(server.asked) == {"/s3cret"}
 
 
 def test_old_news_is_given_up_and_not_offered_again(server, notifier, cluster, record):
@@ -191,7 +191,7 @@ def test_old_news_is_given_up_and_not_offered_again(server, notifier, cluster, r
     eventually(lambda: tries == [("ci", "given-up")])
     eventually(lambda: notifications.stamped(record).told.receivers)
     notifications.post(cluster, record)
-    assert (tries, server.asked) == ([("ci", "given-up")], 0)
+    assert (tries, server.asked) == ([("ci", "given-up")], [])
 
 
 def test_what_an_ended_run_owes_is_told_by_whoever_comes_next_and_settled(server, notifier, cluster, record):
