@@ -11,7 +11,8 @@ from canary_analyzer.sandbox.faults import UNAVAILABLE, Refuse, Rule, Slow
 from canary_analyzer.service.health import Health
 from canary_analyzer.service.replicas import Replicas, Unclaimed
 
-LEASE = 2.0
+LEASE = 4.0
+"""A fifth of it is what a request may take, and what is left for another try."""
 KEYS = [("shop", f"app-{number}") for number in range(20)]
 PATIENCE = 30.0
 
@@ -116,13 +117,13 @@ def test_one_whose_lease_is_taken_away_comes_back_as_another(come, cluster):
 
 def test_an_answer_that_comes_too_late_does_not_bring_a_lease_back(come, cluster, proxy, registry):
     """In between its runs were let go, or taken over; under a new name it takes them up again."""
-    one = come("one", proxy.client, lease=1.0)
+    one = come("one", proxy.client)
     eventually(lambda: of(one) == set(KEYS))
     (name,) = leases.listed(cluster, "default")
     proxy.play(
         Rule(action=UNAVAILABLE, methods=("PATCH",), times=1),
-        Rule(action=Slow(seconds=0.15), methods=("PATCH",), skip=1, times=1),
-        Rule(action=Slow(seconds=0.15), methods=("GET",), times=1),
+        Rule(action=Slow(seconds=0.15 * LEASE), methods=("PATCH",), skip=1, times=1),
+        Rule(action=Slow(seconds=0.15 * LEASE), methods=("GET",), times=1),
     )
     eventually(lambda: registry.get_sample_value("canary_analyzer_leases_lost_total") == 1)
     eventually(lambda: of(one) == set(KEYS))
@@ -142,10 +143,10 @@ def test_a_renewal_that_hangs_is_tried_again_before_the_lease_is_lost(come, clus
 
 def test_a_defect_of_ours_does_not_end_the_renewals_and_is_counted(come, cluster, registry):
     one = come("one", on_change=broken)
-    eventually(lambda: registry.get_sample_value("canary_analyzer_defects_total") == 1)
+    eventually(lambda: registry.get_sample_value("canary_analyzer_defects_total") >= 1)
     before = leases.listed(cluster, "default")
     eventually(lambda: leases.listed(cluster, "default") != before)
-    assert of(one) == set(KEYS)
+    eventually(lambda: of(one) == set(KEYS))
 
 
 def broken():
