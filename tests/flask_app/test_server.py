@@ -24,6 +24,7 @@ async def server():
     """A started server: process and URL."""
     port = free_port()
     environment = {"HOST": "127.0.0.1", "PORT": str(port), "APP_VERSION": "v9", "LATENCY_MEDIAN_SECONDS": "0.2"}
+    environment["DRAIN_SECONDS"] = "3"  # so long it has to be seen unready, and asked once more
     process = await asyncio.create_subprocess_exec(*COMMAND, env={**os.environ, **environment})
     url = f"http://127.0.0.1:{port}"
     async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
