@@ -11,11 +11,13 @@ import pytest
 
 COMMAND = (sys.executable, "-m", "gunicorn", "--config", "python:flask_app.server", "flask_app.app:create_app()")
 PATIENCE = 20
+HOST = "127.0.0.2"
+"""Where no other test listens: a port that was free stays so until the application has it."""
 
 
 def free_port():
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
@@ -23,10 +25,10 @@ def free_port():
 async def server():
     """A started server: process and URL."""
     port = free_port()
-    environment = {"HOST": "127.0.0.1", "PORT": str(port), "APP_VERSION": "v9", "LATENCY_MEDIAN_SECONDS": "0.2"}
+    environment = {"HOST": HOST, "PORT": str(port), "APP_VERSION": "v9", "LATENCY_MEDIAN_SECONDS": "0.2"}
     environment["DRAIN_SECONDS"] = "3"  # so long it has to be seen unready, and asked once more
     process = await asyncio.create_subprocess_exec(*COMMAND, env={**os.environ, **environment})
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{HOST}:{port}"
     async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
         while not await is_up(session, url):
             await asyncio.sleep(0.02)

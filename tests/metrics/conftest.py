@@ -24,6 +24,8 @@ from canary_analyzer.metrics import Pair, PrometheusReader, Workload
 START = 1_700_000_000.0
 SCRAPE = 5.0
 EDGES = ("10", "100", "+Inf")
+HOST = "127.0.0.2"
+"""Where no other test listens: a port that was free stays so until Prometheus has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +159,7 @@ def binary(name):
 
 def free_port():
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((HOST, 0))
         return listener.getsockname()[1]
 
 
@@ -169,7 +171,7 @@ def prometheus_url(tmp_path_factory):
     (folder / "prometheus.yml").write_text("{}")
     create = [binary("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", samples, folder / "data"]
     subprocess.run(create, check=True, capture_output=True)
-    address = f"127.0.0.1:{free_port()}"
+    address = f"{HOST}:{free_port()}"
     command = [
         binary("prometheus"),
         f"--config.file={folder}/prometheus.yml",

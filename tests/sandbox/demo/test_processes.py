@@ -56,11 +56,12 @@ async def test_waiting_for_an_answer_has_a_deadline(tmp_path, code, seconds, rea
 
 
 async def test_an_answer_is_awaited(tmp_path):
-    port = free_port()
-    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path), str(port)]
+    # Where no other test listens, the port stays free until it is taken.
+    host, port = "127.0.0.2", free_port()
+    command = [sys.executable, "-m", "http.server", "--bind", host, "--directory", str(tmp_path), str(port)]
     async with started("service", command, tmp_path) as process, aiohttp.ClientSession() as http:
         async with asyncio.timeout(30):
-            await answers(process, http, f"http://127.0.0.1:{port}/", 20)
+            await answers(process, http, f"http://{host}:{port}/", 20)
 
 
 def test_the_tail_of_a_log_is_short(tmp_path):
