@@ -196,8 +196,8 @@ def wait_ready(url, process):
         try:
             if requests.get(f"{url}/-/ready", timeout=1).ok:
                 return
-        except requests.ConnectionError:
-            pass
+        except requests.RequestException:
+            pass  # it does not listen yet, or is too busy with its start to answer
         time.sleep(0.05)
     raise TimeoutError("Prometheus did not get ready")
 
