@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from canary_analyzer.analysis import Decision, Verdict
 from canary_analyzer.cluster.client import Cluster
@@ -20,6 +21,10 @@ from canary_analyzer.rollout.run import RouteRef, Run
 from canary_analyzer.rollout.view import Autoscaler, Evidence, Share, View, Wishes, Workload
 from canary_analyzer.routing import Traffic
 from canary_analyzer.sandbox.api import ApiServer
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 OLD, NEW = {"app": "app:v1"}, {"app": "app:v2"}
 
