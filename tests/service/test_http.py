@@ -130,7 +130,10 @@ def test_however_many_connect_there_are_few_threads_and_a_probe_gets_in(few, ser
     for _ in range(20):
         connect()
     assert requests.get(f"{served[0]}/healthz", timeout=5).status_code == 200
-    assert threading.active_count() <= before + http.MOST
+    until = time.monotonic() + 5
+    while threading.active_count() > before + http.MOST:  # one that has left its place is still there for a moment
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_client_that_goes_away_is_not_news(served, connect, capfd):
