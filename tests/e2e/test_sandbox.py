@@ -146,24 +146,26 @@ def test_prometheus_counts_every_request_that_the_load_client_counts(box):
     try:
         box.post("/load?rps=0")
         eventually(lambda: box.get("/load")["in_flight"] == 0, "no request in flight")
-        before = _steady(box.counted), box.get("/load")["sent"]
+        before = _counted_by_now(box), box.get("/load")["sent"]
         box.post("/load?rps=100")
         eventually(lambda: box.get("/load")["sent"] > before[1] + 200, "200 requests")
         box.post("/load?rps=0")
         eventually(lambda: box.get("/load")["in_flight"] == 0, "no request in flight")
-        assert _steady(box.counted) - before[0] == box.get("/load")["sent"] - before[1]
+        assert _counted_by_now(box) - before[0] == box.get("/load")["sent"] - before[1]
     finally:
         box.post("/load?rps=100")
 
 
-def _steady(count: Callable[[], int]) -> int:
-    """The count once it has stood still for longer than two scrapes."""
-    last, since = count(), time.monotonic()
-    while time.monotonic() < since + 2.5:
-        time.sleep(0.2)
-        if (now := count()) != last:
-            last, since = now, time.monotonic()
-    return last
+def _counted_by_now(box: Box) -> int:
+    """The count by a scrape that began after this moment."""
+    now = time.time()
+
+    def scraped() -> bool:
+        found = box.query('max(timestamp(istio_requests_total{reporter="source"}))')
+        return bool(found) and float(found[0]["value"][1]) > now
+
+    eventually(scraped, "another scrape")
+    return box.counted()
 
 
 def test_the_metrics_tell_workloads_and_services_apart(box, second_app):
