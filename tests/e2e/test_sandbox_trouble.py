@@ -213,5 +213,5 @@ def _child(parent, program):
 def _answers(url):
     try:
         return requests.get(f"{url}/-/ready", timeout=2).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:  # it does not listen, or is too busy with its start
         return False
