@@ -56,7 +56,7 @@ def test_the_list_shows_what_is_under_way_and_what_has_ended(site, busy, visit, 
     assert active.get_by_role("link").all_inner_texts() == ["checkout-7", "search-3"]
     assert sorted(history.get_by_role("link").all_inner_texts()) == ["checkout-5", "checkout-6"]
     page.get_by_role("link", name="checkout-6").click()
-    assert page.get_by_role("heading", name="checkout-6").is_visible()
+    page.get_by_role("heading", name="checkout-6").wait_for()
     shoot(site, "list")
 
 
@@ -116,7 +116,7 @@ def test_the_keyboard_reaches_everything_and_a_refresh_takes_nothing_away(site, 
     assert details.get_attribute("open") is not None
     record = records.load(cluster, "default", "checkout-7")
     records.save(cluster, replace(record, run=record.run.model_copy(update={"reason": "news"})))
-    page.get_by_text("news").wait_for(timeout=20_000)
+    page.get_by_text("news").wait_for()
     assert details.get_attribute("open") is not None
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
