@@ -71,14 +71,16 @@ def test_what_is_planned_in_a_turn_stays_planned(agenda):
     eventually(lambda: turns == [at, at])
 
 
-def test_turns_of_the_same_moment_are_prepared_together_before_any_of_them_begins(agenda):
-    happened = []
+def test_turns_of_the_same_moment_are_prepared_together_before_any_of_them_begins():
+    happened, agenda = [], Agenda.on_threads(2)
     agenda.prepare = lambda keys: happened.append(tuple(keys))
-    at = time.time() + 0.2
+    at = time.time()
     for key in (ONE, OTHER):
         agenda.turn(key, lambda key, _due: happened.append(key), at)
+    agenda.start()
     eventually(lambda: len(happened) == 3)
     assert happened[0] == (ONE, OTHER)
+    agenda.close()
 
 
 def test_what_is_due_in_an_hour_is_done_when_the_clock_is_set_back_by_an_hour(agenda):
@@ -181,4 +183,4 @@ def test_the_pulse_tells_of_a_standstill_only_when_it_lasts(standing, monkeypatc
     assert pulse.trouble() == ""
     monotonic = time.monotonic() + STALLED_SECONDS + 1
     monkeypatch.setattr(time, "monotonic", lambda: monotonic)
-    assert "none was begun for 121 s" in pulse.trouble()
+    assert "none was begun for 12" in pulse.trouble()  # and a second, or a few where the machine has paused
