@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import count
-from typing import Any
 
 import structlog
 
@@ -33,23 +31,27 @@ class Sharing:
         on_defect: Callable[[], None],
     ) -> None:
         self._agenda, self._let_go, self._looks, self._on_defect = agenda, let_go, looks, on_defect
-        self._numbers = count()
+        self._asked: object = None
+        """Stands for the last time that it was asked."""
 
     def ask(self) -> None:
         """Do all of it soon."""
-        self._once("share out", self._share_out, (), time.time())
+        self._asked = object()
+        self._plan()
 
-    def _once(self, name: str, work: Callable[..., None], args: Sequence[Any], at: float) -> None:
-        """Plan some work; each has a name of its own, since of one name no more than a few are done at a time."""
-        self._agenda.once(f"{name} {next(self._numbers)}", work, args, at)
+    def _plan(self) -> None:
+        self._agenda.once("share out", self._share_out, (), time.time())
 
     def _share_out(self) -> None:
+        asked = self._asked
         self._let_go()
         self._take_up(self._looks)
+        if self._asked is not asked:
+            self._plan()  # the agenda does a few at a time, and leaves out what is asked for while these hang
 
     def _take_up(self, looks: Sequence[Callable[[], object]]) -> None:
         if failed := [look for look in looks if not self._is_done(look)]:
-            self._once("take up", self._take_up, (failed,), time.time() + RETRY_SECONDS)
+            self._agenda.once("take up", self._take_up, (failed,), time.time() + RETRY_SECONDS)
 
     def _is_done(self, look: Callable[[], object]) -> bool:
         try:

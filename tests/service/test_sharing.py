@@ -6,7 +6,7 @@ import time
 import pytest
 
 from canary_analyzer.cluster.errors import ClusterError
-from canary_analyzer.service.agenda import Agenda
+from canary_analyzer.service.agenda import WAITING, Agenda
 from canary_analyzer.service.sharing import RETRY_SECONDS, Sharing
 
 
@@ -55,11 +55,18 @@ def test_whoever_comes_or_goes_while_earlier_looks_hang_is_looked_after():
         over.wait(10)
 
     sharing = Sharing(agenda, lambda: None, [hanging], lambda: None)
-    for number in range(1, 6):
+    for number in range(1, WAITING + 1):
         sharing.ask()
-        until = time.monotonic() + 5
-        while len(begun) < number and time.monotonic() < until:
-            time.sleep(0.005)
+        eventually(lambda number=number: len(begun) == number)
+    sharing.ask()  # more than the agenda does at a time
+    asked = time.monotonic()
     over.set()
+    eventually(lambda: begun[-1] > asked)
     agenda.close()
-    assert len(begun) == 5
+
+
+def eventually(check):
+    until = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < until
+        time.sleep(0.005)
