@@ -106,6 +106,19 @@ def test_stable_cannot_shrink_from_before_the_first_weight_until_traffic_is_back
     assert world.log.index("RestoreRoutes") < world.log.index("ReleaseFloor") < world.log.index("DeleteCanary")
 
 
+def test_an_autoscaler_that_comes_while_the_canary_has_its_last_weight_cannot_shrink_stable_either(make):
+    world = make.world()
+
+    def appear(run, world, _):
+        if run.stage == "analyse" and world.autoscaler is None:
+            world.autoscaler = Autoscaler(minimum=1, maximum=10, held=False)
+        world.verdict = make.verdict(Decision.HEALTHY)
+
+    assert drive(start(make, steps=[WEIGHT]), world, each=appear).phase is Phase.SUCCEEDED
+    assert world.log.index("SetTraffic 50") < world.log.index("HoldFloor") < world.log.index("PatchStable")
+    assert "ReleaseFloor" in world.log
+
+
 # Mistakes ----------------------------------------------------------------------------------------------------------
 
 MISTAKES = {

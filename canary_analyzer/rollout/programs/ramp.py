@@ -35,7 +35,12 @@ def _of_step(run: Run) -> Traffic:
 
 
 def _grow(s: Situation) -> Action | None:
-    """Let the canary follow a stable that grows, so that its pods do not answer more than stable's."""
+    """Hold an autoscaler that comes in mid-run, or is let go; let the canary follow a stable that grows.
+
+    Its pods are not to answer more than stable's, and stable is not to shrink meanwhile.
+    """
+    if not goals.floor_held(s):
+        return HoldFloor()
     return None if goals.canary_scaled(s) else ScaleCanary(replicas=goals.replicas_needed(s))
 
 
