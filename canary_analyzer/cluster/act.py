@@ -1,6 +1,6 @@
 """The writes to a cluster; each looks first and is safe to repeat."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -50,20 +50,13 @@ def act(cluster: Cluster, action: actions.ClusterAction, subject: Subject) -> No
             _make_or_delete(cluster, action, subject.run)
 
 
-def abandon(cluster: Cluster, subject: Subject, wait: Callable[[float], None]) -> None:
-    """Tidy up after a run whose Deployment was deleted: give its routes back, then delete what is left of the canary.
-
-    Args:
-        cluster: where.
-        subject: what it is about.
-        wait: sleeps for some seconds.
+def abandon(cluster: Cluster, subject: Subject) -> None:
+    """Delete what is left of a canary whose Deployment was deleted, its routes given back `SETTLE_SECONDS` ago.
 
     Raises:
         ClusterError: the API server did not answer, or refused something else than the autoscaler, which sweeps see to,
             as they do to a canary to which other routes lead.
     """
-    act(cluster, actions.RestoreRoutes(), subject)
-    wait(SETTLE_SECONDS)
     with suppress(Routed):
         act(cluster, actions.DeleteCanary(), subject)
         act(cluster, actions.DeleteCanaryServices(), subject)

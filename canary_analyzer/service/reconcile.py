@@ -13,7 +13,7 @@ from itertools import takewhile
 import structlog
 
 from canary_analyzer.cluster import events, findings, records
-from canary_analyzer.cluster.act import Subject, abandon, act
+from canary_analyzer.cluster.act import SETTLE_SECONDS, Subject, abandon, act
 from canary_analyzer.cluster.cache import Cache
 from canary_analyzer.cluster.client import Cluster
 from canary_analyzer.cluster.errors import ClusterError
@@ -23,7 +23,7 @@ from canary_analyzer.cluster.observe import observe
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.stable import set_status
 from canary_analyzer.metrics import SampleReader
-from canary_analyzer.rollout.actions import Action, CallWebhooks
+from canary_analyzer.rollout.actions import Action, CallWebhooks, RestoreRoutes
 from canary_analyzer.rollout.advice import what_now
 from canary_analyzer.rollout.decide import Decision, decide
 from canary_analyzer.rollout.evidence import Progress, evidence
@@ -86,9 +86,11 @@ class Active:
     write_trouble: str = ""
     """Why the last write failed; empty where it did not."""
     patience: float = 0.0
-    """For how many seconds the API server wants to be left alone that did not take the last writes."""
+    """For how many seconds nothing is to be done: the API server wants to be left alone, or proxies have to follow."""
     wrote_at: tuple[str, float] | None = None
     """The stage, and since when, of the last write that was taken."""
+    given_back_at: float | None = None
+    """When its routes were given back because its Deployment is gone, in seconds since the epoch; None: it is not."""
     is_unsure: bool = False
     """Whether the record may say more than is known: a write of it was refused, or its answer was lost."""
 
@@ -140,9 +142,7 @@ def conclude(ports: Ports, active: Active) -> Active | None:
     if seen is not None and _writes(plan, decision):
         situation, decision = _decided(ports, active, judged, observe(ports.cluster, plan))
     if situation is None or decision is None:
-        abandon(ports.cluster, Subject(run=plan, snapshot=active.record.routes), ports.pause)
-        ports.reader.forget(pair(plan))
-        return None
+        return _abandoned(ports, active)
     record = replace(active.record, run=decision.run)
     active = replace(active, record=record, view=situation.view, glance=seen, judged=judged)
     if decision.run.ended:  # told before the record says that nothing is left to do: nobody comes back to it
@@ -154,6 +154,23 @@ def conclude(ports: Ports, active: Active) -> Active | None:
     told = tell(ports.cluster, _inspected(ports, _acted(ports, active, decision.action)))
     ports.notifications.post(ports.cluster, told.record)
     return told
+
+
+def _abandoned(ports: Ports, active: Active) -> Active | None:
+    """Give the routes of a run back whose Deployment is gone, and delete what is left once proxies have followed.
+
+    No thread waits for that: many Deployments may go at once, and others have runs too.
+    """
+    subject, now = Subject(run=active.run, snapshot=active.record.routes), ports.clock()
+    waited = now - active.given_back_at if active.given_back_at is not None else -1.0
+    if waited < 0:  # not yet, or the clock was set back
+        act(ports.cluster, RestoreRoutes(), subject)
+        return replace(active, given_back_at=now, patience=SETTLE_SECONDS)
+    if waited < SETTLE_SECONDS:
+        return replace(active, patience=SETTLE_SECONDS - waited)
+    abandon(ports.cluster, subject)
+    ports.reader.forget(pair(active.run))
+    return None
 
 
 def _decided(
