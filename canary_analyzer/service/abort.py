@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 
+import structlog
+
 from canary_analyzer.cluster import records
 from canary_analyzer.cluster.client import DEPLOYMENTS, Cluster
-from canary_analyzer.cluster.errors import Conflict, NotFound
+from canary_analyzer.cluster.errors import ClusterError, Conflict, NotFound
 from canary_analyzer.cluster.records import Record
 from canary_analyzer.cluster.sweep import sweep
 from canary_analyzer.rollout import annotations
@@ -15,6 +17,8 @@ from canary_analyzer.service import samples
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
 from canary_analyzer.service.settings import ServiceSettings
 from canary_analyzer.service.webhooks import Webhooks
+
+log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 900.0
@@ -28,35 +32,41 @@ def abort_all(settings: ServiceSettings, cluster: Cluster, tell: Callable[[str],
     does no harm: records are guarded, and whoever comes second reads again.
 
     Raises:
-        ClusterError: the API server refused or did not answer.
+        ClusterError: the API server did not tell what runs there are, or a sweep failed once all runs had their time.
     """
     reader = samples.reader(settings.prometheus)
     ports = Ports(cluster=cluster, reader=reader, clock=time.time, webhooks=Webhooks(settings=settings.webhooks))
     namespaces = settings.namespaces or ("",)
-    runs = [active for namespace in namespaces for active in _requested(cluster, namespace)]
-    left = _finished(ports, runs, tell)
+    found = [record for namespace in namespaces for record in records.active(cluster, namespace)]
+    left = _finished(ports, [_taken_up(record) for record in found], tell)
     for namespace in namespaces:
         for traces in sweep(cluster, namespace, time.sleep):
             tell(f"{traces.namespace}/{traces.run}: it had no record; its routes are as they were")
     return left
 
 
-def _requested(cluster: Cluster, namespace: str) -> list[Active]:
-    """Ask every active run to abort, the way a user does."""
-    found = records.active(cluster, namespace)
-    for run in (record.run for record in found):
-        patch = {"metadata": {"annotations": {annotations.ABORT: run.name}}}
-        try:
-            cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)
-        except NotFound:
-            continue  # its pass finds that out and gives the routes back
-    return [Active(record=record, progress=fresh(record.run)) for record in found]
+def _request(cluster: Cluster, run: Run) -> bool:
+    """Ask a run to abort, the way a user does; say whether that could be written."""
+    patch = {"metadata": {"annotations": {annotations.ABORT: run.name}}}
+    try:
+        cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)
+    except NotFound:
+        return True  # its pass finds that out and gives the routes back
+    except ClusterError as error:
+        log.warning("a run could not be asked to abort, trying again", run=run.name, error=str(error))
+        return False
+    return True
 
 
 def _finished(ports: Ports, runs: list[Active], tell: Callable[[str], None]) -> list[str]:
-    until = ports.clock() + PATIENCE_SECONDS
+    """Take passes until all runs have ended; what keeps one from it keeps no other."""
+    until, asked = ports.clock() + PATIENCE_SECONDS, set[str]()
     while runs and ports.clock() < until:
-        runs = [following for active in runs if (following := _passed(ports, active, tell)) is not None]
+        asked |= {
+            run.uid for run in (active.run for active in runs) if run.uid not in asked and _request(ports.cluster, run)
+        }
+        passed = [_passed(ports, active, tell) if active.run.uid in asked else active for active in runs]
+        runs = [active for active in passed if active is not None]
         time.sleep(POLL_SECONDS if runs else 0)
     return [f"{active.run.namespace}/{active.run.name}" for active in runs]
 
@@ -68,6 +78,9 @@ def _passed(ports: Ports, active: Active, tell: Callable[[str], None]) -> Active
     except Conflict:
         record = records.load(ports.cluster, active.run.namespace, active.run.name)
         following = _taken_up(record) if record is not None else None
+    except Exception as error:
+        log.warning("a pass failed, trying again", run=active.run.name, error=str(error))
+        return active
     ended = following is None or following.run.ended
     if ended:
         tell(f"{active.run.namespace}/{active.run.name}: {_outcome(following.run if following else None)}")

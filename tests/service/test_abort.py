@@ -8,9 +8,11 @@ from canary_analyzer.cluster import records, sweep
 from canary_analyzer.cluster.client import CONFIGMAPS, DEPLOYMENTS, SERVICES, VIRTUAL_SERVICES
 from canary_analyzer.metrics import PrometheusReader, SampleReader
 from canary_analyzer.rollout import annotations
+from canary_analyzer.rollout.decide import begin
 from canary_analyzer.rollout.evidence import fresh
 from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
+from canary_analyzer.sandbox.faults import Refuse, Rule
 from canary_analyzer.service import abort
 from canary_analyzer.service.intake import take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
@@ -59,6 +61,27 @@ def test_every_run_is_ended_and_leaves_nothing(cluster, app, routed, monkeypatch
     found = annotations.of(app.deployment())
     assert not {annotations.IMAGE, annotations.ABORT} & found.keys()
     assert records.active(cluster, "") == ()
+
+
+REFUSALS = {
+    "its Deployment may not be annotated": ("PATCH", "/deployments/other$"),
+    "its record cannot be written": ("PATCH", "/canary-run-other-1$"),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), REFUSALS.values(), ids=REFUSALS)
+def test_a_run_that_cannot_be_ended_keeps_no_other(cluster, proxy, app, routed, monkeypatch, make, method, path):
+    monkeypatch.setattr(abort, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(abort, "PATIENCE_SECONDS", 3.0)
+    metadata = {"name": "other", "namespace": "default"}
+    other = {key: app.deployment()[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": metadata}
+    uid = cluster.create(DEPLOYMENTS, other)["metadata"]["uid"]
+    records.create(cluster, begin(make.run(name="other-1", deployment="other", uid=uid, routes=()), time.time()), [])
+    proxy.play(Rule(action=Refuse(status=403, reason="Forbidden"), methods=(method,), path=path))
+    told = []
+    assert abort.abort_all(SETTINGS, proxy.client, told.append) == ["default/other-1"]
+    assert told == ["default/app-1: Aborted; a user asked for it with the annotation abort"]
+    nothing_is_left(cluster, app, routed)
 
 
 def test_a_run_whose_deployment_and_record_are_gone_is_ended_too(cluster, app, routed, monkeypatch):
