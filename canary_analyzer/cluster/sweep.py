@@ -72,14 +72,17 @@ def _routed(cluster: Cluster, namespace: str, since: Version) -> set[ServiceName
     What is condemned serves on as long as we hold it; a list from before that could hide a route that leads to it.
 
     Raises:
-        ClusterError: a list was older.
+        ClusterError: a list was older, or no kind of route is known, as to a server that has just begun.
     """
-    routed: set[ServiceName] = set()
+    routed, known = set[ServiceName](), False
     for name, kind in routes.ROUTE_KINDS.items():
         found = routes.listed(cluster, kind, namespace)
+        known = known or bool(found.version)
         if found.version and int(found.version) < since:
             raise ClusterError(f"{kind.plural} were read as they were some time ago")
         routed |= {service for document in found.items for service in routing.ROUTERS[name].services(document)}
+    if not known:
+        raise ClusterError("the API server knows no kind of route, so nobody can tell where requests go")
     return routed
 
 

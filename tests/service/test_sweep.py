@@ -27,7 +27,7 @@ from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.rollout.rolling_spec import MARK
 from canary_analyzer.rollout.traces import Traces
 from canary_analyzer.routing import Target, Traffic
-from canary_analyzer.sandbox.faults import Refuse, Rule, faulty
+from canary_analyzer.sandbox.faults import NO_PAGE, Refuse, Rule, faulty
 from canary_analyzer.service.intake import take_in
 
 AUTOSCALER = {
@@ -259,6 +259,17 @@ def test_an_old_list_of_routes_takes_no_canary_from_under_its_route(cluster, app
     assert left == ["canary-analyzer.io/drain"]
     sweep(cluster, "", lambda _: None)
     assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+    assert app.route()["spec"]["http"] == [{"route": [{"destination": {"host": "app"}}]}]
+
+
+def test_a_server_that_knows_no_routes_just_then_takes_no_canary_from_under_its_route(cluster, proxy, app):
+    left_in_the_route(cluster, app)
+    proxy.play(Rule(action=NO_PAGE, methods=("GET",), path="/(virtualservices|httproutes)"))
+    with pytest.raises(ClusterError, match="knows no kind of route"):
+        sweep(proxy.client, "", lambda _: None)
+    assert cluster.find(SERVICES, "default", "app-canary") is not None
+    sweep(cluster, "", lambda _: None)
+    assert cluster.find(SERVICES, "default", "app-canary") is None
     assert app.route()["spec"]["http"] == [{"route": [{"destination": {"host": "app"}}]}]
 
 
