@@ -45,8 +45,8 @@ def abort_all(settings: ServiceSettings, cluster: Cluster, tell: Callable[[str],
     return left
 
 
-def _request(cluster: Cluster, run: Run) -> bool:
-    """Ask a run to abort, the way a user does; say whether that could be written."""
+def _is_asked(cluster: Cluster, run: Run) -> bool:
+    """Ask a run to abort, the way a user does, and tell whether that could be written."""
     patch = {"metadata": {"annotations": {annotations.ABORT: run.name}}}
     try:
         cluster.merge(DEPLOYMENTS, run.namespace, run.deployment, patch)
@@ -62,9 +62,9 @@ def _finished(ports: Ports, runs: list[Active], tell: Callable[[str], None]) -> 
     """Take passes until all runs have ended; what keeps one from it keeps no other."""
     until, asked = ports.clock() + PATIENCE_SECONDS, set[str]()
     while runs and ports.clock() < until:
-        asked |= {
-            run.uid for run in (active.run for active in runs) if run.uid not in asked and _request(ports.cluster, run)
-        }
+        for run in [active.run for active in runs if active.run.uid not in asked]:
+            if _is_asked(ports.cluster, run):
+                asked.add(run.uid)
         passed = [_passed(ports, active, tell) if active.run.uid in asked else active for active in runs]
         runs = [active for active in passed if active is not None]
         time.sleep(POLL_SECONDS if runs else 0)
