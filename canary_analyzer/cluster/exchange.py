@@ -97,9 +97,16 @@ def _events(response: urllib3.BaseHTTPResponse) -> Iterator[tuple[str, Document]
     buffer = b""
     for chunk in response.stream(None, decode_content=True):
         *lines, buffer = (buffer + chunk).split(b"\n")
-        for line in filter(None, lines):
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                status = event["object"]
-                raise ERRORS.get(status.get("code", 0), ClusterError)(f"watch: {status.get('message')}")
-            yield event["type"], event["object"]
+        if len(buffer) > ANSWER_BYTES:
+            raise ValueError(f"no end of an event after {len(buffer)} bytes")
+        yield from map(_event, filter(None, lines))
+
+
+def _event(line: bytes) -> tuple[str, Document]:
+    match json.loads(line):
+        case {"type": "ERROR", "object": dict(status)}:
+            raise ERRORS.get(status.get("code", 0), ClusterError)(f"watch: {status.get('message')}")
+        case {"type": str(change), "object": dict(changed)}:
+            return change, changed
+        case _:
+            raise ValueError(f"no event of Kubernetes: {line[:80]!r}")

@@ -101,6 +101,23 @@ def test_a_watch_that_has_begun_waits_longer_for_events_than_for_its_beginning(a
     assert list(api.cluster.within(1.0).watch(DEPLOYMENTS, "1")) == [("ADDED", {})]
 
 
+NO_EVENTS = {
+    "no JSON": (b"<html>\n", "watching deployments: Expecting value"),
+    "another object": (b'{"kind": "Status"}\n', "no event of Kubernetes"),
+    "a list": (b"[1]\n", "no event of Kubernetes"),
+    "an object that is none": (b'{"type": "ADDED", "object": null}\n', "no event of Kubernetes"),
+    "no end of a line": (b"x" * 2000, "no end of an event after 2000 bytes"),
+}
+
+
+@pytest.mark.parametrize(("body", "told"), NO_EVENTS.values(), ids=NO_EVENTS)
+def test_a_watch_that_tells_what_is_no_event_is_broken_and_no_defect_of_ours(api, monkeypatch, body, told):
+    monkeypatch.setattr(exchange, "ANSWER_BYTES", 1000)
+    api.answer = lambda asked: asked.say(body)
+    with pytest.raises(ClusterError, match=told):
+        list(api.cluster.watch(DEPLOYMENTS, "1"))
+
+
 def test_an_answer_that_comes_in_drops_is_given_up(api, monkeypatch):
     monkeypatch.setattr(exchange, "ANSWER_SECONDS", 0.1)
     given_up = threading.Event()
