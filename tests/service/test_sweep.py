@@ -156,6 +156,18 @@ def test_a_forged_mark_takes_nothing_away_from_an_active_run(cluster, app, forge
     )
 
 
+def test_a_forged_mark_takes_no_deployment_away_that_an_operator_made(cluster, app, make):
+    owner = {"apiVersion": "db.example/v1", "kind": "Database", "name": "db", "uid": "d-1"}
+    theirs = {key: app.deployment()[key] for key in ("apiVersion", "kind", "spec")}
+    cluster.create(
+        DEPLOYMENTS, theirs | {"metadata": {"name": "db", "namespace": "default", "ownerReferences": [owner]}}
+    )
+    run = make.run(name="theirs-1", deployment="theirs", uid="d-1", canary="db", canary_service="db")
+    other_route(cluster, Traces.of(run))
+    assert [traces.run for traces in sweep(cluster, "", lambda _: None)] == ["theirs-1"]
+    assert cluster.find(DEPLOYMENTS, "default", "db") is not None
+
+
 FORBIDDEN = Rule(action=Refuse(status=403, reason="Forbidden"), methods=("PATCH",), path="/virtualservices/theirs")
 IMPOSSIBLE = {
     "its mark makes no sense": ({"http": [{"route": [{"destination": {"host": "theirs"}, "weight": "abc"}]}]}, []),
