@@ -89,7 +89,7 @@ def _partly(deployment: Document, around: Surroundings, offers: Offers) -> list[
     objections = plan.unfit(deployment, around.workload)
     request = plan.requested(deployment, offers, objections)
     if request is not None:
-        objections += plan.pointless(deployment, request) + plan.unpromotable(deployment, request.strategy)
+        objections += plan.pointless(deployment, request.images) + plan.unpromotable(deployment, request.strategy)
     return objections
 
 

@@ -77,7 +77,7 @@ def plan(deployment: Document, around: Surroundings, offers: Offers, number: int
     routes = _routes(deployment, around, request, name, objections)
     label = _label(deployment, routes, around, objections)
     if request is not None:
-        objections += pointless(deployment, request) + unpromotable(deployment, request.strategy)
+        objections += pointless(deployment, request.images) + unpromotable(deployment, request.strategy)
     if routes is not None:
         objections += _all_taken(deployment, around, routes.target)
     if objections or request is None or routes is None or label is None:
@@ -190,12 +190,12 @@ def unknown_webhooks(policy: RolloutPolicy, offers: Offers) -> list[str]:
     return [f"the service's config has no webhook {name}; it has {known}" for name in unknown]
 
 
-def pointless(deployment: Document, request: annotations.Request) -> list[str]:
-    """Say that the images asked for are running already."""
+def pointless(deployment: Document, images: Mapping[str, str]) -> list[str]:
+    """Say that the images asked for, by container, are running already."""
     running = sibling.container_images(deployment)
-    if any(running[container] != image for container, image in request.images.items()):
+    if any(running[container] != image for container, image in images.items()):
         return []
-    wanted = ", ".join(request.images.values())
+    wanted = ", ".join(images.values())
     return [f"{deployment['metadata']['name']} already runs {wanted}: there is nothing to compare; name another image"]
 
 

@@ -20,7 +20,7 @@ def plan(deployment: Document, around: Surroundings, offers: Offers, number: int
     request = requested(deployment, offers, objections)
     if request is not None:
         policy = request.policy
-        objections += pointless(deployment, request)
+        objections += pointless(deployment, request.images)
         objections += rolling_spec.objections(deployment, policy.rolling.pace_seconds, policy.deadline_seconds)
         objections += _too_quick(policy)
         objections += _without_steps(policy)

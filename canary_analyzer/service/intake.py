@@ -118,10 +118,13 @@ def _run_of(cluster: Cluster, deployment: Document, past: Past, offers: Offers, 
     try:
         alone(cluster, deployment)
         run = planned(deployment, around, offers, records.next_number(cluster, deployment, past.runs), now)
+        images = admitted(cluster, deployment, run.images)
+        if reasons := plan.pointless(deployment, images):
+            raise plan.Refused(reasons)
     except plan.Refused as refused:
         refuse(cluster, deployment, offers, str(refused), now)
         raise TurnedDown from refused
-    return run.model_copy(update={"images": admitted(cluster, deployment, run.images)})
+    return run.model_copy(update={"images": images})
 
 
 def planned(deployment: Document, around: Surroundings, offers: Offers, number: int, now: float) -> Run:

@@ -344,6 +344,14 @@ def test_the_images_of_a_run_are_those_that_admission_makes_of_them(app, take, c
     assert sibling.container_images(app.deployment()) == {"app": "app:v1@sha256:feed"}, "nothing was written"
 
 
+def test_images_that_admission_makes_those_that_run_are_refused(app, take, cluster, monkeypatch):
+    monkeypatch.setattr(defaults, "complete", pinned)
+    app.annotate(image="app:v1")
+    with pytest.raises(TurnedDown):
+        take()
+    assert "app already runs app:v1@sha256:feed" in warnings(cluster)[0]
+
+
 def test_where_nobody_tells_what_admission_makes_of_images_they_are_as_the_user_wrote_them(app, cluster, proxy):
     app.annotate(image="app:v2")
     proxy.play(Rule(action=Refuse(status=400, reason="BadRequest"), query="dryRun=All"))
