@@ -111,11 +111,10 @@ def _make_or_delete(cluster: Cluster, action: actions.SiblingAction, run: Run) -
 
 def _check_unrouted(cluster: Cluster, traces: Traces) -> None:
     """Raise where a route of which the run knows nothing, such as a copy of its own, leads to what it has made."""
-    made = {ServiceName(name, traces.namespace) for name in traces.services}
-    for name, kind in routes.ROUTE_KINDS.items():
-        for document in routes.named(routes.visible(cluster, kind, traces.namespace), name):
-            if made & routing.ROUTERS[name].services(document):
-                raise Routed(f"{RouteRef.of(document)} leads to the canary as well; take it out there")
+    routed = routes.routed(cluster, traces.namespace)
+    for service in traces.services:
+        if (route := routed.get(ServiceName(service, traces.namespace))) is not None:
+            raise Routed(f"{route} leads to the canary as well; take it out there")
 
 
 def _with_traffic(live: Document, subject: Subject, traffic: routing.Traffic) -> Document:

@@ -5,11 +5,11 @@ from contextlib import suppress
 from functools import partial
 
 from canary_analyzer import routing
-from canary_analyzer.cluster.cache import Reads
+from canary_analyzer.cluster.cache import Reads, Version
 from canary_analyzer.cluster.client import HTTP_ROUTES, VIRTUAL_SERVICES, Cluster, Kind, Listing
 from canary_analyzer.cluster.errors import REFUSED, ClusterError, Conflict, NotFound
 from canary_analyzer.rollout.run import RouteRef, Run
-from canary_analyzer.routing import Document
+from canary_analyzer.routing import Document, ServiceName
 
 ATTEMPTS = 5
 """Concurrent edits of one document that are waited out within a pass; the next pass tries again anyway."""
@@ -33,6 +33,29 @@ def listed(cluster: Cluster, kind: Kind, namespace: str) -> Listing:
         if error.status != FORBIDDEN:
             raise
         return cluster.list(kind, namespace)
+
+
+def routed(cluster: Cluster, namespace: str, since: Version = 0) -> dict[ServiceName, RouteRef]:
+    """Return the Services that routes send requests to, each with one of these routes: they must not be deleted.
+
+    Args:
+        cluster: where.
+        namespace: whose routes are read where we may not see the others.
+        since: a version of the cluster; a list from before it could hide a route.
+
+    Raises:
+        ClusterError: a list was older, or no kind of route is known, as to a server that has just begun.
+    """
+    found: dict[ServiceName, RouteRef] = {}
+    lists = {name: listed(cluster, kind, namespace) for name, kind in ROUTE_KINDS.items()}
+    for name, listing in lists.items():
+        if listing.version and int(listing.version) < since:
+            raise ClusterError(f"{ROUTE_KINDS[name].plural} were read as they were some time ago")
+        for document in named(listing.items, name):
+            found |= dict.fromkeys(routing.ROUTERS[name].services(document), RouteRef.of(document))
+    if not any(listing.version for listing in lists.values()):
+        raise ClusterError("the API server knows no kind of route, so nobody can tell where requests go")
+    return found
 
 
 def named(documents: Sequence[Document], kind: str) -> list[Document]:

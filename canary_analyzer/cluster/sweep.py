@@ -13,7 +13,6 @@ import structlog
 from canary_analyzer import routing
 from canary_analyzer.cluster import autoscaling, records, rolling, routes, siblings
 from canary_analyzer.cluster.act import SETTLE_SECONDS
-from canary_analyzer.cluster.cache import Version
 from canary_analyzer.cluster.client import DEPLOYMENTS, MANAGER, Cluster
 from canary_analyzer.cluster.errors import REFUSED, ClusterError
 from canary_analyzer.rollout.run import RouteRef
@@ -54,36 +53,17 @@ def sweep(cluster: Cluster, namespace: str, wait: Callable[[float], None]) -> tu
 def _delete(cluster: Cluster, namespace: str, traces: tuple[Traces, ...]) -> None:
     made = siblings.abandoned(cluster, namespace)
     condemned = [siblings.condemn(cluster, each) for kind, each in made if kind == DEPLOYMENTS]
-    routed = _routed(cluster, namespace, max(condemned, default=0))
+    # What is condemned serves on as long as we hold it; a list from before that could hide a route that leads to it.
+    routed = routes.routed(cluster, namespace, max(condemned, default=0))
     for run in traces:
         with _apart(run.namespace, run.deployment):
             autoscaling.release(cluster, run.namespace, run.deployment)
-        if not routed & {ServiceName(name, run.namespace) for name in run.services}:
+        if not routed.keys() & {ServiceName(name, run.namespace) for name in run.services}:
             siblings.delete(cluster, run)
             siblings.delete_services(cluster, run)
     for kind, each in siblings.unrouted(siblings.abandoned(cluster, namespace), routed):
         log.warning("a run without a record had made this: deleted", kind=kind.plural, name=each["metadata"]["name"])
         siblings.dispose(cluster, kind, each)
-
-
-def _routed(cluster: Cluster, namespace: str, since: Version) -> set[ServiceName]:
-    """Return the Services that routes send requests to, read no earlier than in a certain version of the cluster.
-
-    What is condemned serves on as long as we hold it; a list from before that could hide a route that leads to it.
-
-    Raises:
-        ClusterError: a list was older, or no kind of route is known, as to a server that has just begun.
-    """
-    routed, known = set[ServiceName](), False
-    for name, kind in routes.ROUTE_KINDS.items():
-        found = routes.listed(cluster, kind, namespace)
-        known = known or bool(found.version)
-        if found.version and int(found.version) < since:
-            raise ClusterError(f"{kind.plural} were read as they were some time ago")
-        routed |= {service for document in found.items for service in routing.ROUTERS[name].services(document)}
-    if not known:
-        raise ClusterError("the API server knows no kind of route, so nobody can tell where requests go")
-    return routed
 
 
 def _run(mark: Mark) -> tuple[str, str]:

@@ -233,7 +233,7 @@ def test_a_cluster_that_was_restored_from_a_backup_is_seen_as_it_is(api, monkeyp
     versions.append("50")
     restored.set()
     eventually(lambda: seen() == "50" and len(watches(api)) == 2)
-    time.sleep(0.1)  # by then that watch has begun
+    eventually(lambda: cache.version(SERVICES, "default", "app") is not None)  # that watch has begun
     assert seen() == "50"
     cache.close()
     over.set()

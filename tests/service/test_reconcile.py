@@ -26,7 +26,7 @@ from canary_analyzer.rollout.plan import Offers
 from canary_analyzer.rollout.policy import PROFILES
 from canary_analyzer.rollout.story import Finding
 from canary_analyzer.sandbox.api import defaults
-from canary_analyzer.sandbox.faults import Refuse, Rule
+from canary_analyzer.sandbox.faults import NO_PAGE, Refuse, Rule
 from canary_analyzer.service.intake import take_in
 from canary_analyzer.service.reconcile import Active, Ports, reconcile
 
@@ -287,8 +287,12 @@ def test_a_route_that_cannot_be_written_keeps_no_other_from_going_back(proxy, cl
     assert [each["weight"] for each in route] == [100, 0]
 
 
-def copied(cluster, app):
-    """A route that somebody makes of the app's in mid-run, for another host; returns what it is called."""
+def copied(passes, cluster, app):
+    """A route that somebody makes of the app's once the canary is in it, for another host; returns its name."""
+    passes.go()
+    available(cluster)
+    passes.go()
+    passes.go()
     copy = {key: value for key, value in app.route().items() if key != "metadata"}
     copy["spec"] = copy["spec"] | {"hosts": ["shop"]}
     cluster.create(VIRTUAL_SERVICES, copy | {"metadata": {"name": "shop", "namespace": "default"}})
@@ -296,11 +300,7 @@ def copied(cluster, app):
 
 
 def test_a_canary_serves_as_long_as_a_copy_of_the_route_that_somebody_made_leads_to_it(passes, cluster, app):
-    passes.go()
-    available(cluster)
-    passes.go()
-    passes.go()
-    copy = copied(cluster, app)
+    copy = copied(passes, cluster, app)
     app.annotate(image=None)
     for _ in range(100):
         run = passes.go()
@@ -313,12 +313,26 @@ def test_a_canary_serves_as_long_as_a_copy_of_the_route_that_somebody_made_leads
     assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
 
 
-def test_a_canary_whose_stable_is_gone_serves_as_long_as_a_copy_of_the_route_leads_to_it(passes, cluster, app):
+def test_a_canary_serves_while_the_api_server_knows_no_kind_of_route(proxy, cluster, app):
+    passes = Passes(proxy.client, app)
     passes.go()
     available(cluster)
     passes.go()
     passes.go()
-    copy = copied(cluster, app)
+    rule = Rule(action=NO_PAGE, methods=("GET",), path="/(virtualservices|httproutes)$")
+    proxy.play(rule)
+    app.annotate(image=None)
+    for _ in range(100):
+        passes.go()
+    assert "finalizers" in cluster.get(DEPLOYMENTS, "default", "app-canary")["metadata"]
+    proxy.play()
+    while not passes.go().ended:
+        pass
+    assert cluster.find(DEPLOYMENTS, "default", "app-canary") is None
+
+
+def test_a_canary_whose_stable_is_gone_serves_as_long_as_a_copy_of_the_route_leads_to_it(passes, cluster, app):
+    copy = copied(passes, cluster, app)
     cluster.delete(DEPLOYMENTS, "default", "app")
     passes.go_to_the_end_without_its_deployment()
     assert cluster.find(SERVICES, "default", "app-canary") is not None
