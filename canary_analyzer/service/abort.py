@@ -45,7 +45,7 @@ def abort_all(settings: ServiceSettings, cluster: Cluster, tell: Callable[[str],
     return left
 
 
-def _is_asked(cluster: Cluster, run: Run) -> bool:
+def _ask(cluster: Cluster, run: Run) -> bool:
     """Ask a run to abort, the way a user does, and tell whether that could be written."""
     patch = {"metadata": {"annotations": {annotations.ABORT: run.name}}}
     try:
@@ -63,7 +63,7 @@ def _finished(ports: Ports, runs: list[Active], tell: Callable[[str], None]) -> 
     until, asked = ports.clock() + PATIENCE_SECONDS, set[str]()
     while runs and ports.clock() < until:
         for run in [active.run for active in runs if active.run.uid not in asked]:
-            if _is_asked(ports.cluster, run):
+            if _ask(ports.cluster, run):
                 asked.add(run.uid)
         passed = [_passed(ports, active, tell) if active.run.uid in asked else active for active in runs]
         runs = [active for active in passed if active is not None]
